@@ -1,0 +1,128 @@
+"""The one resolved file that drives `runner node`, and what a run's folder in the store holds.
+
+In the run store, below `runs/<2 hex>/<run id>/<attempt>/` (attempt is `a1`, `a2`, … or `r1` for a
+repeat), with every name that grows or changes below `epoch-<n>/` of the lease that writes it:
+
+    lease.json               who may write: created exclusively, taken over only by the same job
+    epoch-N/task.json        the resolved task
+    epoch-N/heartbeat.json   {"time", "step", "phase"}
+    epoch-N/metrics.jsonl    {"step", "time", "metrics": {canonical: value}, "raw": {name: value}}
+    epoch-N/system.jsonl     {"time", "cpu_percent", "memory_bytes", "processes", "gpus": […]}
+    epoch-N/log.txt          the trainer's output
+    epoch-N/config.yaml      the trainer's resolved config
+    epoch-N/evidence.json    `Evidence`, written once the trainer has ended
+    epoch-N/result.json      `Result`, written last: the node's word that it has ended
+    checkpoints/             by run identity and attempt: no other run can resume them by accident
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from runner.spec.experiment import Experiment
+from runner.spec.section import Section
+
+EXIT_OUTSIDE = 3
+"""The node's exit code when something outside the run failed (no data, no lease, no disk)."""
+EXIT_FAILED = 5
+"""The node's exit code when the run itself failed."""
+
+
+class Input(Section):
+    """A DVC-tracked file or folder that the run needs, by digest."""
+
+    path: str
+    """Relative to the repository's root."""
+    md5: str
+    """DVC's content hash; a folder's ends in `.dir`."""
+
+
+class Limits(Section):
+    """When the node stops the trainer by itself."""
+
+    seconds: int
+    """Wall-clock limit of this attempt."""
+    steps: int | None = None
+    """Cap on steps, of a scratch run (`runner try`)."""
+
+
+class NodeTask(Section):
+    """Everything the node program needs to know."""
+
+    run_id: str
+    attempt: str
+    """`a<n>`, `r<n>` for a repeat, `try` for a scratch run."""
+    job: str
+    """Name under which it was submitted; the lease is bound to it."""
+    nonce: str
+    experiment: str
+    seed: int
+    spec: Experiment
+    steps: int | None
+    """Planned steps of the trainer's outer loop; none when only the trainer can know."""
+    commit: str
+    code: str
+    """Folder or archive with the files of the commit that the run needs."""
+    store: str
+    """The run's folder in the run store, as an fsspec URL or absolute path."""
+    scratch: str
+    """Folder on this machine for what the run writes before it is published."""
+    train_python: str
+    """Python of the training environment; the node's own for `trainer: script`."""
+    inputs: tuple[Input, ...] = Field(default=(), strict=False)
+    data_remote: str
+    """URL or absolute path of the DVC remote of data."""
+    checkpoint_remote: str
+    upstream: str | None = None
+    """Checkpoint folder in the run store that `model: {source: run}` starts from."""
+    resume: str | None = None
+    """Checkpoint folder of an earlier attempt of this run to continue from."""
+    limits: Limits
+
+
+class RewardEvidence(Section):
+    """What the reward function's own record says."""
+
+    calls: int
+    failures: int
+    """Calls that raised."""
+    lowest: float | None
+    highest: float | None
+    sha256: str
+    """Digest of the function's file as it was loaded."""
+
+
+class Evidence(Section):
+    """What was found when the trainer had ended: facts, no verdict."""
+
+    exit_code: int | None
+    """The trainer's; none when it never started."""
+    stopped: Literal["", "time_limit", "cancelled", "reward"] = ""
+    """Why the node stopped the trainer, if it did."""
+    last_step: int
+    steps: int | None
+    metrics: dict[str, float]
+    """Last value per canonical metric."""
+    reward: RewardEvidence | None
+    checkpoint_md5: str | None
+    """DVC digest of the final export; none when there is none."""
+    checkpoint_step: int | None
+    inputs: tuple[Input, ...] = Field(default=(), strict=False)
+    """What was pulled, with the digests found."""
+    log_tail: tuple[str, ...] = Field(default=(), strict=False)
+    """The last lines of the trainer's output."""
+    environment: dict[str, str]
+    """Versions of trainer, torch, vLLM, Ray, Python; processor; memory; host."""
+    seconds: float
+    """Wall-clock time from lease to end."""
+    peak_memory_bytes: int
+
+
+class Result(Section):
+    """The node's last word."""
+
+    exit_code: Literal[0, 3, 5]
+    error: str = ""
+    """What went wrong outside the run, when exit_code is 3."""

@@ -1,0 +1,99 @@
+"""registry.yaml: the settings of one registry, and where its root is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.errors import Refused
+from runner.spec.section import RelativePath, Section
+
+FILE = "registry.yaml"
+STATE_FOLDER = ".rollbook"
+"""Below the root, ignored by git: what this clone keeps of local runs, scratch folders, logs."""
+
+
+class LedgerSettings(Section):
+    """The git branch that records every run."""
+
+    branch: str = Field(
+        default="runs", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", description="Name."
+    )
+    remote: str | None = Field(
+        default="origin", description="Git remote that holds it; null keeps it in this clone."
+    )
+
+
+class Environment(Section):
+    """What a trainer version runs in: an image by digest, a lock file, or both."""
+
+    image: str | None = Field(
+        default=None,
+        pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$",
+        description="Container image by digest; it bears identity where it is given.",
+    )
+    lock: RelativePath | None = Field(
+        default=None, description="Pinned requirements of the environment without a container."
+    )
+
+
+class DvcRemotes(Section):
+    """Two DVC remotes, apart: clearing old data must not be able to delete a checkpoint."""
+
+    data: str = Field(default="data", description="Remote of datasets and models.")
+    checkpoints: str = Field(default="checkpoints", description="Remote of final exports.")
+
+
+class Policy(Section):
+    """Ceilings; what is over one waits for an owner."""
+
+    launches_per_apply: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Runs that one apply may launch."
+    )
+    owners: tuple[str, ...] = Field(
+        default=(), strict=False, description="Forge logins that may lift a ceiling."
+    )
+
+
+class Registry(Section):
+    """The settings of a registry; all paths are relative to its root."""
+
+    apiVersion: Literal["rollbook/v1"] = Field(description="Version of this format.")  # noqa: N815
+    lineage: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="Made once by `runner init`; a ledger of another lineage is refused, so that a "
+        "fork cannot launch everything again.",
+    )
+    ledger: LedgerSettings = Field(default=LedgerSettings(), description="Where runs are recorded.")
+    status_prefix: str = Field(
+        default="runner", description="First part of commit status contexts."
+    )
+    run_store: str = Field(
+        default=".rollbook/store",
+        description="Folder (relative to the root) or fsspec URL where runs keep their files.",
+    )
+    dvc_remotes: DvcRemotes = Field(default=DvcRemotes(), description="Names of DVC remotes.")
+    launcher: Literal["local"] = Field(default="local", description="Default launcher.")
+    environments: dict[str, Environment] = Field(
+        default={}, description="Per trainer pin, such as verl==0.9.1: image and lock."
+    )
+    secrets: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Names of secrets permitted per glob of experiment names."
+    )
+    policy: Policy = Field(default=Policy(), description="Ceilings on launches.")
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that holds registry.yaml.
+
+    Raises Refused when there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise Refused(
+        f"no {FILE} in {start.resolve()} or above: this is no registry",
+        cure="runner init   makes the repository you are in a registry",
+    )

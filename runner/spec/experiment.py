@@ -1,0 +1,329 @@
+"""The spec of one experiment: what a file below `experiments/` says once bases are merged in.
+
+Every field's meaning and unit stands in its `description`, from which the JSON Schema and the
+documentation are generated. Whether a field bears a run's identity is said in `identity.py` alone.
+`extends` and `matrix` are gone by the time a file becomes an `Experiment` (see `expand.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field, model_validator
+
+from runner.algorithms import Algorithm
+from runner.spec.expectation import Expectation
+from runner.spec.section import Duration, Mapping, Positive, RelativePath, Section, Share
+
+API_VERSION = "rollbook/v1"
+
+
+class TrainerPin(NamedTuple):
+    """A trainer and the exact version that a spec names."""
+
+    name: str
+    version: str | None
+
+
+def parse_trainer(text: str) -> TrainerPin:
+    """Split `verl==0.9.1`; `script` has no version of its own."""
+    name, _, version = text.partition("==")
+    return TrainerPin(name, version or None)
+
+
+def _check_trainer(text: str) -> str:
+    pin = parse_trainer(text)
+    if pin.name not in ("verl", "script"):
+        raise ValueError(f"`{pin.name}` is no trainer that this version knows: verl, script")
+    if pin.name == "script" and pin.version:
+        raise ValueError("the script trainer has no version; write `trainer: script`")
+    if pin.name != "script" and not pin.version:
+        raise ValueError(f"the trainer is not pinned; write `{pin.name}==<version>`")
+    return text
+
+
+class Model(Section):
+    """The weights that training starts from."""
+
+    source: Literal["huggingface", "modelscope", "dvc", "path", "run"] = Field(
+        default="huggingface",
+        description="Where the weights come from: a hub, a DVC-tracked folder, a folder of the "
+        "repository, or another experiment's run.",
+    )
+    path: str = Field(
+        min_length=1,
+        max_length=300,
+        description="Name on the hub, path in the repository, or <experiment>[@<run id>].",
+    )
+    revision: str | None = Field(
+        default=None, description="Commit on the hub; `runner pin` fills it in."
+    )
+
+
+class Data(Section):
+    """Datasets, by path in the repository, and how long their texts may be."""
+
+    train: RelativePath = Field(description="Training set: a JSONL or Parquet file tracked by DVC.")
+    val: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], RelativePath] = Field(
+        default={}, description="Validation sets by name; the name is the metric's: val/<name>/…"
+    )
+    max_prompt_tokens: Positive = Field(default=1024, description="Longest prompt, in tokens.")
+    max_response_tokens: Positive = Field(default=1024, description="Longest answer, in tokens.")
+    shuffle: bool = Field(
+        default=True, description="Draw training rows in an order made from the seed."
+    )
+
+
+class Training(Section):
+    """How long and how fast to train. A step is one iteration of the trainer's outer loop."""
+
+    epochs: Positive | None = Field(default=None, description="Passes over the training set.")
+    steps: Positive | None = Field(default=None, description="Steps in all; wins over epochs.")
+    prompts_per_step: Positive = Field(
+        description="Prompts of one step (rows, in supervised training), over all devices."
+    )
+    prompts_per_update: Positive | None = Field(
+        default=None, description="Prompts of one optimizer update; default: prompts_per_step."
+    )
+    samples_per_device: Positive | None = Field(
+        default=None,
+        description="Samples of one forward and backward pass on one device (the micro batch).",
+    )
+    learning_rate: float = Field(ge=0, le=1, description="Peak learning rate.")
+    learning_rate_schedule: Literal["constant", "cosine"] = Field(
+        default="constant", description="Course of the learning rate after the warmup."
+    )
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Steps over which the learning rate rises from 0."
+    )
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="AdamW's weight decay.")
+    precision: Literal["bf16", "fp32"] = Field(
+        default="bf16", description="Number format of training and rollout."
+    )
+    save_every: Positive | None = Field(
+        default=None, description="Steps between checkpoints; the last step saves too. None: never."
+    )
+    evaluate_every: Positive | None = Field(
+        default=None, description="Steps between validations. None: never."
+    )
+    evaluate_before_training: bool = Field(
+        default=False, description="Validate at step 0: the baseline that `first` means in expect."
+    )
+
+
+class Rollout(Section):
+    """How answers are sampled during reinforcement learning."""
+
+    engine: Literal["vllm"] = Field(default="vllm", description="Inference engine.")
+    tensor_parallel: Positive = Field(default=1, description="GPUs that share one engine.")
+    gpu_memory: Share = Field(default=0.6, description="Share of GPU memory for the engine.")
+    temperature: float = Field(default=1.0, ge=0, le=10, description="Sampling temperature.")
+    top_p: Share = Field(default=1.0, description="Nucleus sampling threshold.")
+
+
+class Script(Section):
+    """A training command of your own (`trainer: script`)."""
+
+    command: tuple[str, ...] = Field(
+        strict=False, min_length=1, description="Program and arguments; no shell reads them."
+    )
+    files: tuple[RelativePath, ...] = Field(
+        strict=False,
+        min_length=1,
+        description="Files and folders of the repository that the command needs.",
+    )
+
+
+class Candidate(Section):
+    """One place to run; candidates are tried in order."""
+
+    infra: str = Field(
+        min_length=1,
+        max_length=200,
+        description="SkyPilot infra: a cloud, region, k8s/… or slurm/…",
+    )
+    spot: bool = Field(default=False, description="Use preemptible capacity.")
+    needs_approval: bool = Field(
+        default=False, description="Never fall through to this candidate without an owner's yes."
+    )
+
+
+class Recover(Section):
+    """How often a run may be started again without a person."""
+
+    preemptions: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=5, description="Recoveries after lost capacity."
+    )
+    errors: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0, description="Restarts after the trainer failed."
+    )
+
+
+class Resources(Section):
+    """What a run needs. Without accelerators it trains on the CPU."""
+
+    accelerators: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[1-9]\d*$")] | None = Field(
+        default=None, description="GPU type and number per node, such as H100:8."
+    )
+    nodes: Annotated[int, Field(gt=0, le=1024)] = Field(default=1, description="Number of nodes.")
+    candidates: tuple[Candidate, ...] = Field(
+        default=(), strict=False, description="Places to try, in this order."
+    )
+    wait_per_candidate: Duration = Field(
+        default=1800, description="How long to wait for capacity before trying the next candidate."
+    )
+    max_duration: Duration = Field(
+        default=86400, description="Wall-clock limit of one attempt; it is stopped when over."
+    )
+    recover: Recover = Field(default=Recover(), description="Restarts without a person.")
+
+    @property
+    def gpus_per_node(self) -> int:
+        """Accelerators on each node; 0 on the CPU."""
+        return int(self.accelerators.rsplit(":", 1)[1]) if self.accelerators else 0
+
+    @property
+    def devices(self) -> int:
+        """Training processes over all nodes; the CPU counts as one device per node."""
+        return max(1, self.gpus_per_node) * self.nodes
+
+
+class Budget(Section):
+    """A ceiling on what one run may cost."""
+
+    usd_per_run: float = Field(gt=0, description="US dollars per run, over all its attempts.")
+    when_exceeded: Literal["save_and_stop", "stop"] = Field(
+        default="save_and_stop", description="What happens at the ceiling."
+    )
+
+
+class Checkpoints(Section):
+    """Which checkpoints outlive the run."""
+
+    keep_last: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="How many of the newest are kept."
+    )
+    keep_best: str | None = Field(
+        default=None, description="Canonical metric whose best checkpoint is kept too."
+    )
+    export: Literal["huggingface", "none"] = Field(
+        default="huggingface", description="Format of the final export that DVC tracks."
+    )
+
+
+class Wandb(Section):
+    """Weights & Biases; offline unless the run has WANDB_API_KEY among its secrets."""
+
+    project: str = Field(min_length=1, max_length=128, description="W&B project.")
+    entity: str | None = Field(default=None, description="W&B team or user.")
+
+
+class Tracking(Section):
+    """Where metrics go besides the run store."""
+
+    wandb: Wandb | None = Field(default=None, description="Weights & Biases.")
+
+
+SecretName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Experiment(Section):
+    """One experiment: everything that a file, its bases and one point of its matrix say."""
+
+    apiVersion: Literal["rollbook/v1"] = Field(description="Version of this format.")  # noqa: N815
+    description: str = Field(default="", max_length=2000, description="What this is, in a line.")
+    hypothesis: str = Field(
+        default="", max_length=4000, description="What is expected and why, said before the run."
+    )
+    owner: str | None = Field(
+        default=None, max_length=100, description="Forge login of who is mentioned when it ends."
+    )
+    tags: tuple[str, ...] = Field(default=(), strict=False, description="Words to find it by.")
+    trainer: Annotated[str, AfterValidator(_check_trainer)] = Field(
+        description="Trainer and exact version, such as verl==0.9.1; or script."
+    )
+    image: str | None = Field(
+        default=None,
+        description="Container image by digest; overrides the one of registry.yaml.",
+    )
+    model: Model | None = Field(default=None, description="The weights that training starts from.")
+    algorithm: Algorithm | None = Field(default=None, description="What is optimized, and how.")
+    data: Data | None = Field(default=None, description="Datasets.")
+    reward: Annotated[str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$")] | None = Field(
+        default=None, description="Reward function as <file of the repository>:<function>."
+    )
+    training: Training = Field(description="How long and how fast to train.")
+    rollout: Rollout = Field(default=Rollout(), description="How answers are sampled.")
+    script: Script | None = Field(default=None, description="The command of `trainer: script`.")
+    resources: Resources = Field(default=Resources(), description="What a run needs.")
+    budget: Budget | None = Field(default=None, description="A ceiling on the cost of a run.")
+    checkpoints: Checkpoints = Field(
+        default=Checkpoints(), description="Which checkpoints outlive the run."
+    )
+    resume_from: str | None = Field(
+        default=None, description="Run id whose checkpoint and optimizer state this run continues."
+    )
+    seeds: tuple[Seed, ...] = Field(
+        default=(1,), strict=False, min_length=1, description="One run per seed."
+    )
+    launch: Literal["on_merge", "manual"] = Field(
+        default="on_merge", description="Launch when merged, or wait for `runner launch`."
+    )
+    when_edited: Literal["let_finish", "cancel_running"] = Field(
+        default="let_finish", description="What an edit does to runs of the former version."
+    )
+    follow_inputs: bool = Field(
+        default=False,
+        description="Launch again at once when a base, dataset, reward or image under it changes.",
+    )
+    expect: tuple[Expectation, ...] = Field(
+        default=(), strict=False, description="Assertions on metrics, judged after each run."
+    )
+    compare_with: str | None = Field(
+        default=None, description="Experiment that the report compares with."
+    )
+    tracking: Tracking = Field(default=Tracking(), description="Where metrics go too.")
+    secrets: tuple[SecretName, ...] = Field(
+        default=(), strict=False, description="Names of the secrets that the run gets."
+    )
+    overrides: Mapping = Field(
+        default={}, description="Raw keys of the trainer, for what the spec has no field for."
+    )
+
+    @model_validator(mode="after")
+    def _has_what_its_trainer_needs(self) -> Experiment:
+        missing = [name for name in self._required() if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{self.trainer} needs `{missing[0]}`")
+        if self.script and self.pin.name != "script":
+            raise ValueError("`script` belongs to `trainer: script`")
+        return self
+
+    def _required(self) -> tuple[str, ...]:
+        return ("script",) if self.pin.name == "script" else ("model", "algorithm", "data")
+
+    @property
+    def pin(self) -> TrainerPin:
+        """The trainer's name and version."""
+        return parse_trainer(self.trainer)
+
+    @property
+    def wants_reward(self) -> bool:
+        """Whether this run must call a reward function to be believed."""
+        return self.reward is not None
+
+
+NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$")
+"""Names of experiments: the path below `experiments/` without `.yaml`."""
+
+
+class Run(Section):
+    """One concrete training: an experiment with one point of its matrix and one seed."""
+
+    experiment: str
+    seed: int
+    point: dict[str, Any]
+    """The matrix's values of this run by dotted key; empty without a matrix."""
+    spec: Experiment
