@@ -1,0 +1,152 @@
+"""The smoke data: sums of two digits for every kind of training, and two tiny untrained models.
+
+Needs only numpy and a second, and writes the same bytes on every machine. Of the 100 sums 80 are
+for training and 20, whose mirrored sums (b+a) are trained on, are held out for validation.
+
+| file (data/smoke/…)          | rows are                                                             |
+|------------------------------|----------------------------------------------------------------------|
+| sft.{train,val}.jsonl        | a question and an answer of a teacher, who is right in 4 of 10 rows  |
+| rl.{train,val}.jsonl         | a question, the right answer for the reward function                 |
+| preference.{train,val}.jsonl | a question, the right answer and a wrong one                         |
+| tools.{train,val}.jsonl      | as rl, for an agent that may call the tool `add`                     |
+| tools-sft.{train,val}.jsonl  | a question, a call of `add`, what it returned, the answer            |
+
+The teacher is poor on purpose: imitating it teaches the format and leaves reinforcement learning
+something to find, a policy that is right more often than its teacher.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tiny_model import write_model
+
+DATA = Path("data/smoke")
+MODELS = Path("models/smoke")
+
+TEACHER_ROWS = 10  # per sum
+TEACHER_RIGHT = 4  # of those
+WRONG_BY = (1, -1, 2, -2, 3, -3)  # what the others are off by
+Row = dict[str, Any]
+
+ADD_TOOL: Row = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add two integers.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "a": {"type": "integer", "description": "first number"},
+                "b": {"type": "integer", "description": "second number"},
+            },
+            "required": ["a", "b"],
+        },
+    },
+}
+
+
+class Sum(NamedTuple):
+    """One question, two digits to add."""
+
+    a: int
+    b: int
+
+    @property
+    def question(self) -> str:
+        return f"{self.a}+{self.b}="
+
+    @property
+    def answer(self) -> str:
+        return str(self.a + self.b)
+
+    def wrong_answer(self, choice: int) -> str:
+        """An answer that is 1 to 3 off, and never negative."""
+        other = self.a + self.b + WRONG_BY[choice % len(WRONG_BY)]
+        return str(other if other >= 0 else -other + 3)
+
+
+def main() -> None:
+    """Write everything, relative to the current folder."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    for split, sums in split_sums().items():
+        write_rows(f"sft.{split}", sft_rows(sums))
+        write_rows(f"rl.{split}", (rl_row(split, i, s) for i, s in enumerate(sums)))
+        write_rows(f"preference.{split}", preference_rows(sums))
+        write_rows(f"tools.{split}", (tools_row(split, i, s) for i, s in enumerate(sums)))
+        write_rows(f"tools-sft.{split}", map(tools_sft_row, sums))
+    write_model(MODELS / "qwen2", "qwen2", seed=2)
+    write_model(MODELS / "qwen3", "qwen3", seed=3)
+
+
+def split_sums() -> dict[str, list[Sum]]:
+    """All 100 sums; held out are 20 with a > b, spread over the results 1 to 17."""
+    everything = [Sum(a, b) for a in range(10) for b in range(10)]
+    held_out = [s for s in everything if s.a > s.b and (s.a + 4 * s.b) % 5 in (1, 4)]
+    return {"train": [s for s in everything if s not in held_out], "val": held_out}
+
+
+def write_rows(name: str, rows: Iterator[Row]) -> None:
+    """One JSON object per line, keys sorted."""
+    lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+    (DATA / f"{name}.jsonl").write_bytes("".join(lines).encode())
+
+
+def message(role: str, content: str) -> Row:
+    """One message of a conversation."""
+    return {"role": role, "content": content}
+
+
+def sft_rows(sums: list[Sum]) -> Iterator[Row]:
+    """What the teacher said about each sum, several times."""
+    for number in range(TEACHER_ROWS):
+        for s in sums:
+            answer = s.answer if number < TEACHER_RIGHT else s.wrong_answer(number)
+            yield {"messages": [message("user", s.question), message("assistant", answer)]}
+
+
+def rl_row(split: str, index: int, s: Sum) -> Row:
+    """One prompt in the columns that verl reads."""
+    return {
+        "ability": "arithmetic",
+        "data_source": "smoke/arithmetic",
+        "extra_info": {"index": index, "split": split},
+        "prompt": [message("user", s.question)],
+        "reward_model": {"ground_truth": s.answer, "style": "rule"},
+    }
+
+
+def tools_row(split: str, index: int, s: Sum) -> Row:
+    """The same prompt for verl's agent loop with tools (`agent_name` selects it per row)."""
+    row = rl_row(split, index, s)
+    row["data_source"] = "smoke/arithmetic-tools"
+    row["extra_info"]["need_tools_kwargs"] = False  # `add` keeps no state per conversation
+    return row | {"agent_name": "tool_agent"}
+
+
+def preference_rows(sums: list[Sum]) -> Iterator[Row]:
+    """Each sum with three different wrong answers."""
+    for number in range(3):
+        for s in sums:
+            yield {
+                "prompt": [message("user", s.question)],
+                "chosen": [message("assistant", s.answer)],
+                "rejected": [message("assistant", s.wrong_answer(number))],
+            }
+
+
+def tools_sft_row(s: Sum) -> Row:
+    """A conversation with one tool call, written as the text that the model has to produce."""
+    call = json.dumps({"name": "add", "arguments": s._asdict()})
+    messages = [
+        message("user", s.question),
+        message("assistant", f"<tool_call>{call}</tool_call>"),
+        message("tool", s.answer),
+        message("assistant", s.answer),
+    ]
+    return {"messages": messages, "tools": [ADD_TOOL]}
+
+
+if __name__ == "__main__":
+    main()
