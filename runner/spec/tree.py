@@ -1,0 +1,55 @@
+"""A tree of files to read specs from: the work tree here, a commit in a file of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from runner.errors import Refused
+
+
+class Tree(Protocol):
+    """Files by path relative to the registry's root, with `/` between folders."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the contents of `path`; None where there is no such file.
+
+        Raises Refused when `path` leads out of the tree.
+        """
+
+    def paths(self, folder: str, suffix: str) -> list[str]:
+        """Return the files below `folder` whose name ends with `suffix`, sorted."""
+
+
+class WorkTree:
+    """The files as they lie in the folder `root`, committed or not."""
+
+    def __init__(self, root: Path) -> None:
+        """Read below `root`; links that leave it are refused."""
+        self.root = root.resolve()
+
+    def read(self, path: str) -> bytes | None:
+        """Return the contents of `path`; None where there is no such file."""
+        place = self._resolve(path)
+        return place.read_bytes() if place.is_file() else None
+
+    def paths(self, folder: str, suffix: str) -> list[str]:
+        """Return the files below `folder` (links to folders are not followed), sorted."""
+        found: list[str] = []
+        for parent, _, names in os.walk(self.root / folder):
+            inside = Path(parent).relative_to(self.root)
+            found.extend((inside / name).as_posix() for name in names if name.endswith(suffix))
+        return sorted(found)
+
+    def _resolve(self, path: str) -> Path:
+        try:
+            place = (self.root / path).resolve()
+        except (ValueError, OSError, RuntimeError):
+            raise Refused(f"`{path!a}` is no path", cure="write another path") from None
+        if not place.is_relative_to(self.root):
+            raise Refused(
+                f"`{path}` leads out of the repository",
+                cure="put the file itself there instead of a link",
+            )
+        return place
