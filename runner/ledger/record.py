@@ -2,13 +2,15 @@
 
     planned -> claimed -> submitted -> waiting -> running -> ended(outcome)
 
-The transitions are data (`TRANSITIONS`); `advance` is the only way to make one.
+The transitions are data (`TRANSITIONS`); `advance` is the only way to make one, `check_successor`
+what the ledger asks of every record before it is written.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -26,6 +28,15 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     "ended": frozenset(),
 }
 """From each state of an attempt, the states that may follow; `planned` is the absence of one."""
+
+
+def ledger_json(value: Any) -> bytes:
+    """Return `value` as the ledger writes JSON: sorted and indented, so that differences read well.
+
+    Raises ValueError for numbers that JSON does not have.
+    """
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
 
 
 def now() -> str:
@@ -99,9 +110,24 @@ class RunRecord(Section):
         """Whether something of this run may still be going on."""
         return self.latest.state != "ended"
 
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Return the record that `to_json` wrote; raises pydantic's ValidationError."""
+        return cls.model_validate_json(content)
+
+    def to_json(self) -> bytes:
+        """Return the record as record.json holds it."""
+        return ledger_json(self.model_dump(mode="json"))
+
     def with_latest(self, attempt: Attempt) -> RunRecord:
         """Return this record with its newest attempt replaced."""
         return self.model_copy(update={"attempts": (*self.attempts[:-1], attempt)})
+
+    def with_next(self, attempt: Attempt) -> RunRecord:
+        """Return this record with one more attempt; Refused while the newest is still going."""
+        after = self.model_copy(update={"attempts": (*self.attempts, attempt)})
+        check_successor(self, after)
+        return after
 
 
 def advance(attempt: Attempt, state: State, **changes: Any) -> Attempt:
@@ -114,6 +140,50 @@ def advance(attempt: Attempt, state: State, **changes: Any) -> Attempt:
     if (state == "ended") != (changes.get("outcome") is not None):
         raise Refused(f"state {state} and outcome {changes.get('outcome')} contradict each other")
     return Attempt.model_validate({**attempt.model_dump(), **changes, "state": state})
+
+
+def may_become(before: State, after: State) -> bool:
+    """Return whether some transitions lead from `before` to `after`; one commit may hold several.
+
+    Staying is allowed: a step or a metric may be news.
+    """
+    reached, new = {before}, {before}
+    while new:
+        new = {state for known in new for state in TRANSITIONS[known]} - reached
+        reached |= new
+    return after in reached
+
+
+def check_successor(before: RunRecord | None, after: RunRecord) -> None:
+    """Refuse `after` where it contradicts what the ledger already says of the run.
+
+    An attempt is never dropped or renumbered, an ended one keeps its outcome, a state never goes
+    back, a claim is never taken over by another nonce, and a new attempt starts only when the last
+    one has ended. Raises Refused.
+    """
+    known = before.attempts if before else ()
+    if before and (before.run_id, before.identity) != (after.run_id, after.identity):
+        raise Refused(f"run {before.run_id} cannot become run {after.run_id}")
+    if [attempt.number for attempt in after.attempts] != list(range(1, len(after.attempts) + 1)):
+        raise Refused(f"run {after.run_id}: attempts are not numbered from 1 without gaps")
+    if not len(known) <= len(after.attempts) <= len(known) + 1:
+        raise Refused(f"run {after.run_id}: {len(known)} attempts became {len(after.attempts)}")
+    if any(attempt.state != "ended" for attempt in after.attempts[:-1]):
+        raise Refused(f"run {after.run_id}: attempt {len(known)} has not ended yet")
+    for old, new in zip(known, after.attempts, strict=False):
+        _check_attempt(after.run_id, old, new)
+
+
+def _check_attempt(run_id: str, old: Attempt, new: Attempt) -> None:
+    what = f"attempt {old.number} of run {run_id}"
+    if old.nonce != new.nonce:
+        raise Refused(f"{what} was claimed by someone else")
+    if not may_become(old.state, new.state):
+        raise Refused(f"{what} is {old.state}: it cannot become {new.state}")
+    if old.state == "ended" and old.outcome != new.outcome:
+        raise Refused(f"{what} has ended as {old.outcome}: it cannot become {new.outcome}")
+    if (new.state == "ended") != (new.outcome is not None):
+        raise Refused(f"{what}: state {new.state} and outcome {new.outcome} contradict each other")
 
 
 def folder(run_id: str) -> str:

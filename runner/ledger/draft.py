@@ -1,0 +1,74 @@
+"""What one transaction changes in the ledger, built so that nothing is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runner.ledger.entry import ExperimentEntry
+from runner.ledger.record import RunRecord, check_successor, ledger_json
+from runner.ledger.snapshot import ACTIVE, APPLIED, Snapshot, record_path
+
+
+class Changes(NamedTuple):
+    """Files to write (None: to delete) on top of a snapshot, and why, in one line."""
+
+    files: Mapping[str, bytes | None]
+    message: str = ""
+
+
+def record_files(record: RunRecord) -> dict[str, bytes]:
+    """Return the files that hold `record` itself, without active.json: see `Draft.put_record`."""
+    return {record_path(record.run_id): record.to_json()}
+
+
+class Draft:
+    """Collects the changes of one transaction on top of `snapshot`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Start without changes."""
+        self.snapshot = snapshot
+        self._files: dict[str, bytes | None] = {}
+        self._records: dict[str, RunRecord] = {}
+        self._active: dict[str, int] | None = None
+
+    def put(self, path: str, content: bytes | None) -> Draft:
+        """Write (None: delete) one file."""
+        self._files[path] = content
+        return self
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return the run's record as this draft leaves it."""
+        return self._records.get(run_id) or self.snapshot.record(run_id)
+
+    def put_record(self, record: RunRecord) -> Draft:
+        """Write a run's record and keep the list of active runs in step.
+
+        Raises Refused when it contradicts the record there: see `check_successor`.
+        """
+        check_successor(self.record(record.run_id), record)
+        self._records[record.run_id] = record
+        self._files.update(record_files(record))
+        self._set_active(record)
+        return self
+
+    def _set_active(self, record: RunRecord) -> None:
+        if self._active is None:
+            self._active = self.snapshot.active()
+        self._active.pop(record.run_id, None)
+        if record.is_active:
+            self._active[record.run_id] = record.latest.number
+        self._files[ACTIVE] = ledger_json(self._active)
+
+    def put_experiment(self, entry: ExperimentEntry) -> Draft:
+        """Write what is known of an experiment; its history only ever grows."""
+        complete = entry.after(self.snapshot.experiment(entry.name))
+        return self.put(entry.path, complete.to_json())
+
+    def set_applied(self, commit: str) -> Draft:
+        """Note `commit` as the last that was reconciled."""
+        return self.put(APPLIED, ledger_json({"commit": commit}))
+
+    def changes(self, message: str = "") -> Changes:
+        """Return everything put so far."""
+        return Changes(dict(self._files), message)

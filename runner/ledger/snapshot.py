@@ -1,0 +1,166 @@
+"""The ledger at one commit, read-only."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from runner.errors import Refused
+from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
+from runner.ledger.record import RunRecord, folder
+from runner.repository import Repository
+
+ACTIVE = "active.json"
+"""Run id to attempt number of whatever may still be going on: nothing has to read every record."""
+APPLIED = "applied.json"
+LINEAGE = "lineage"
+
+_FEW = 200
+"""Up to here, looking paths up one by one is cheaper than listing the tree."""
+_PREFIX = re.compile(r"[0-9a-f]{4,12}")
+
+
+def record_path(run_id: str) -> str:
+    """Return where the record of a run is on the ledger branch."""
+    return f"{folder(run_id)}/record.json"
+
+
+class Snapshot:
+    """What the ledger said at one commit; without a commit it is empty."""
+
+    def __init__(self, repository: Repository, commit: str | None) -> None:
+        """Look at `commit` of `repository`; nothing is read before it is asked for."""
+        self.commit = commit
+        self._repository = repository
+        self._content: dict[str, bytes | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of the file at `path`, None when there is none."""
+        return self.read_many([path]).get(path)
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of those `paths` that are there, all read by one process."""
+        wanted = list(dict.fromkeys(paths))
+        new = [path for path in wanted if path not in self._content]
+        if self.commit and new:
+            self._content.update(dict.fromkeys(new))
+            self._content.update(self._read(self.commit, new))
+        return {
+            path: content for path in wanted if (content := self._content.get(path)) is not None
+        }
+
+    def _read(self, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
+        if len(paths) <= _FEW:
+            return self._repository.read_paths(commit, paths)
+        files = self._repository.files(commit)
+        oids = {path: files[path].oid for path in paths if path in files}
+        content = self._repository.read_many(oids.values())
+        return {path: content[oid] for path, oid in oids.items()}
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return the record of the run, None when it was never launched."""
+        return self.records([run_id]).get(run_id)
+
+    def records(self, run_ids: Iterable[str]) -> dict[str, RunRecord]:
+        """Return the records of those runs that have one, in the order asked for."""
+        paths = {record_path(run_id): run_id for run_id in run_ids}
+        found = self.read_many(paths)
+        return {paths[path]: self._parse_record(path, text) for path, text in found.items()}
+
+    def _parse_record(self, path: str, content: bytes) -> RunRecord:
+        try:
+            return RunRecord.from_json(content)
+        except ValidationError as error:
+            raise self._unreadable(path, str(error.errors()[0]["msg"])) from error
+
+    def active(self) -> dict[str, int]:
+        """Return the attempt number of each run that may still be going on."""
+        return dict(self._json(ACTIVE) or {})
+
+    def applied(self) -> str | None:
+        """Return the last commit that was reconciled, None before the first."""
+        return (self._json(APPLIED) or {}).get("commit")
+
+    def experiment(self, name: str) -> ExperimentEntry | None:
+        """Return what is known of the experiment, None when it was never reconciled."""
+        content = self.read(entry_path(name))
+        return None if content is None else self._parse_entry(entry_path(name), content)
+
+    def experiments(self) -> dict[str, ExperimentEntry]:
+        """Return every experiment ever reconciled by name, sorted, read in one batch."""
+        return dict(self._experiments)
+
+    @cached_property
+    def _experiments(self) -> dict[str, ExperimentEntry]:
+        if self.commit is None:
+            return {}
+        files = self._repository.files(self.commit, FOLDER)
+        oids = {path: file.oid for path, file in files.items() if path.endswith(f"/{INDEX}")}
+        content = self._repository.read_many(oids.values())
+        entries = [self._parse_entry(path, content[oid]) for path, oid in sorted(oids.items())]
+        return {entry.name: entry for entry in entries}
+
+    def _parse_entry(self, path: str, content: bytes) -> ExperimentEntry:
+        try:
+            return ExperimentEntry.model_validate_json(content)
+        except ValidationError as error:
+            raise self._unreadable(path, str(error.errors()[0]["msg"])) from error
+
+    def _json(self, path: str) -> Any:
+        content = self.read(path)
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError as error:
+            raise self._unreadable(path, str(error)) from error
+
+    def _unreadable(self, path: str, why: str) -> Refused:
+        return Refused(
+            f"{path} of the ledger cannot be read: {why}",
+            cure=f"git show {self.commit}:{path}   shows it; a newer runner may have written it",
+        )
+
+    def find(self, run: str) -> RunRecord:
+        """Return the run that a person means by `run`.
+
+        It is an experiment's name (its newest run) or a run id or the first four or more digits of
+        one. Raises Refused, with the candidates where there are several, else with a near spelling.
+        """
+        if entry := self.experiment(run):
+            return self._newest(entry)
+        if not _PREFIX.fullmatch(run):
+            raise self._unknown(run)
+        ids = self._starting_with(run)
+        if len(ids) > 1:
+            cure = "add digits until one is left"
+            raise Refused(f"{run} begins several runs: {', '.join(ids)}", cure=cure)
+        record = self.record(ids[0]) if ids else None
+        if record is None:
+            raise self._unknown(run)
+        return record
+
+    def _starting_with(self, prefix: str) -> list[str]:
+        if self.commit is None:
+            return []
+        names = self._repository.folders(self.commit, f"runs/{prefix[:2]}")
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def _newest(self, entry: ExperimentEntry) -> RunRecord:
+        records = list(self.records((*entry.history, *entry.runs)).values())
+        if not records:
+            raise Refused(
+                f"{entry.name} has not been launched yet", cure=f"runner launch {entry.name}"
+            )
+        # Of several claimed in the same second, the last in the entry's order.
+        return max(reversed(records), key=lambda record: record.latest.claimed_at)
+
+    def _unknown(self, run: str) -> Refused:
+        near = difflib.get_close_matches(run, self.experiments(), n=3, cutoff=0.6)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        cure = "runner status --all   lists every run"
+        return Refused(f"the ledger knows no run or experiment {run!r}{hint}", cure=cure)

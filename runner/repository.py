@@ -1,0 +1,284 @@
+"""The git repository of a registry: every git call of the product goes through `Repository`.
+
+Files of a commit are read as git objects (`CommitTree`), never through the work tree; many of them
+in one process, by object id, because one `git show` per file costs a hundred times more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from runner.errors import OutsideError, Refused
+from runner.extraction import extract
+from runner.fast_import import commit_stream
+from runner.git_process import NETWORK_SECONDS, GitProcess
+from runner.git_remote import Remote
+
+CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
+"""Where an untracked file may change what a run means, so that it makes the tree dirty."""
+
+
+class Entry(NamedTuple):
+    """One file of a commit: mode (`100644`, `100755`, `120000`, `160000`) and object id."""
+
+    mode: str
+    oid: str
+
+
+class Tip(NamedTuple):
+    """The newest commit of the default branch, and where it was seen."""
+
+    branch: str
+    commit: str
+    remote: str | None
+
+
+class Repository:
+    """One git repository with a work tree."""
+
+    def __init__(self, root: Path, *, network_seconds: float = NETWORK_SECONDS) -> None:
+        """Open the repository whose top folder is `root`.
+
+        Raises Refused when it is not one, OutsideError when git is missing.
+        """
+        self.root = root.resolve()
+        self._git = GitProcess(self.root)
+        self._network_seconds = network_seconds
+
+    # What is here
+
+    def head(self) -> str:
+        """Return the commit that is checked out; raises Refused when there is none yet."""
+        return self.resolve("HEAD")
+
+    def resolve(self, revision: str) -> str:
+        """Return the commit id of `revision`; raises Refused when there is no such commit."""
+        found = None if revision.startswith("-") else self.reference(f"{revision}^{{commit}}")
+        if found is None:
+            raise Refused(
+                f"there is no commit {revision!r} in this clone",
+                cure="check the spelling; git fetch --unshallow   where the clone is shallow",
+            )
+        return found
+
+    def reference(self, name: str) -> str | None:
+        """Return the object id that `name` stands for, or None."""
+        answer = self._git.ask("rev-parse", "--verify", "--quiet", name)
+        return answer.text if answer.status == 0 else None
+
+    def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Return whether `ancestor` is `commit` or one of its ancestors, as far as known here."""
+        answer = self._git.ask("merge-base", "--is-ancestor", ancestor, commit)
+        return answer.status == 0
+
+    def roots(self, commit: str) -> list[str]:
+        """Return the commits without parents that `commit` descends from."""
+        return self._git.call("rev-list", "--max-parents=0", commit).text.split()
+
+    def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
+        """Return the changed tracked paths, and the untracked ones below `folders`."""
+        answer = self._git.call("status", "--porcelain", "-z", "--no-renames", "-uall")
+        entries = [entry for entry in answer.text.split("\0") if entry]
+        below = tuple(f"{folder}/" for folder in folders)
+        return [e[3:] for e in entries if not e.startswith("??") or e[3:].startswith(below)]
+
+    def is_dirty(self) -> bool:
+        """Return whether the work tree holds something that no commit does: see `dirt`."""
+        return bool(self.dirt())
+
+    def git_config(self, key: str) -> str | None:
+        """Return the value that git sees for `key`, or None."""
+        answer = self._git.ask("config", "--get", key)
+        return answer.text if answer.status == 0 else None
+
+    def current_branch(self) -> str | None:
+        """Return the branch that is checked out, None when HEAD is detached."""
+        answer = self._git.ask("symbolic-ref", "--quiet", "--short", "HEAD")
+        return answer.text if answer.status == 0 else None
+
+    # Files of a commit
+
+    def files(self, commit: str, folder: str = "") -> dict[str, Entry]:
+        """Return every file of `commit` (below `folder`) by path."""
+        below = ["--", f"{folder.rstrip('/')}/"] if folder else []
+        answer = self._git.call("ls-tree", "-r", "-z", "--full-tree", commit, *below)
+        return dict(_tree_entries(answer.text))
+
+    def folders(self, commit: str, folder: str) -> list[str]:
+        """Return the names directly below `folder` of `commit`; none when it is not there."""
+        answer = self._git.ask("ls-tree", "-z", "--name-only", f"{commit}:{folder}")
+        return [name for name in answer.text.split("\0") if name] if answer.status == 0 else []
+
+    def read_many(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of each blob, by one process; raises OutsideError for a lost one."""
+        wanted = list(dict.fromkeys(oids))
+        found = self._read_batch(wanted)
+        if lost := [oid for oid in wanted if oid not in found]:
+            raise OutsideError(
+                f"git object {lost[0]} is missing from this clone", cure="git fetch --refetch"
+            )
+        return found
+
+    def read_paths(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of those `paths` that are files of `commit`; for few paths."""
+        names = {f"{commit}:{path}": path for path in paths if "\n" not in path}
+        found = self._read_batch(list(names))
+        return {names[name]: content for name, content in found.items()}
+
+    def archive(self, commit: str, paths: Iterable[str], target: Path) -> None:
+        """Write the named files and folders of `commit` into the new folder `target`, without .git.
+
+        The bytes are the blobs' own: no line ends, keywords or filters are applied. Raises Refused
+        when a path is not in the commit, a link leaves the folder, or `target` is in use.
+        """
+        extract(CommitTree(self, commit), list(paths), target)
+
+    def _read_batch(self, names: list[str]) -> dict[str, bytes]:
+        if not names:
+            return {}
+        request = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+        answer = self._git.call("cat-file", "--batch", stdin=request)
+        return dict(_batch_blobs(names, answer.out))
+
+    # Remotes
+
+    def remote(self, name: str | None) -> Remote | None:
+        """Return the configured remote of this name, None when there is none."""
+        if name is None or self.git_config(f"remote.{name}.url") is None:
+            return None
+        return Remote(self._git, name, self._network_seconds)
+
+    def remote_url(self, name: str = "origin") -> str | None:
+        """Return where the remote is, after git's own rewriting; may hold credentials."""
+        answer = self._git.ask("remote", "get-url", name)
+        return answer.text if answer.status == 0 else None
+
+    def default_branch(self, remote: str = "origin") -> str:
+        """Return the default branch's name: the remote's, else the one this clone starts from.
+
+        Raises OutsideError when the remote must be asked and does not answer.
+        """
+        known = self._git.ask("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+        if known.status == 0:
+            return known.text.removeprefix(f"refs/remotes/{remote}/")
+        if there := self.remote(remote):
+            return there.head()[0]
+        return self._local_default_branch()
+
+    def _local_default_branch(self) -> str:
+        for usual in (self.git_config("init.defaultBranch"), "main", "master"):
+            if usual and self.reference(f"refs/heads/{usual}"):
+                return usual
+        if branch := self.current_branch():
+            return branch
+        raise Refused("this repository has no branch", cure="git switch -c main")
+
+    def tip(self, remote: str = "origin") -> Tip:
+        """Return the newest commit of the default branch, fetched when the remote is ahead.
+
+        Without a remote it is the local default branch's. Raises OutsideError when the remote does
+        not answer, Refused when there is no commit.
+        """
+        there = self.remote(remote)
+        if there is None:
+            branch = self._local_default_branch()
+            return Tip(branch, self.resolve(f"refs/heads/{branch}"), None)
+        branch, commit = there.head()
+        there.fetch(f"refs/heads/{branch}", commit)
+        return Tip(branch, commit, remote)
+
+    # Writing, without a work tree
+
+    def set_reference(self, reference: str, new: str, old: str | None) -> bool:
+        """Move `reference` from `old` (None: create it) to `new`; False when it was elsewhere."""
+        return self._git.ask("update-ref", reference, new, old or "0" * 40).status == 0
+
+    def commit(self, parent: str | None, files: Mapping[str, bytes | None], message: str) -> str:
+        """Make a commit of `files` (None: deleted) on top of `parent`; no branch moves.
+
+        Costs what the files cost, not what the tree does. Raises OutsideError when git fails.
+        """
+        reference = f"refs/rollbook/outgoing/{uuid.uuid4().hex}"
+        stream = commit_stream(reference, parent, files, message)
+        made = self._git.call("fast-import", "--quiet", "--done", stdin=stream).text
+        self._git.call("update-ref", "-d", reference)
+        return made
+
+
+class CommitTree:
+    """The files of one commit, read without checking it out."""
+
+    def __init__(self, repository: Repository, commit: str) -> None:
+        """Look at `commit` (a full id) of `repository`; nothing is read before it is asked for."""
+        self.commit = commit
+        self._repository = repository
+        self._files: dict[str, Entry] | None = None
+        self._content: dict[str, bytes] = {}
+
+    @property
+    def files(self) -> dict[str, Entry]:
+        """Every file by path."""
+        if self._files is None:
+            self._files = self._repository.files(self.commit)
+        return self._files
+
+    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of each object, read by one process."""
+        return self._repository.read_many(oids)
+
+    def oid(self, path: str) -> str | None:
+        """Return the object id of the file at `path`, None when there is none."""
+        entry = self.files.get(path)
+        return entry.oid if entry else None
+
+    def paths(self, folder: str = "", suffix: str = "") -> list[str]:
+        """Return the sorted paths below `folder` that end in `suffix`."""
+        below = f"{folder.strip('/')}/" if folder.strip("/") else ""
+        return sorted(p for p in self.files if p.startswith(below) and p.endswith(suffix))
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of the file at `path`, None when there is none."""
+        return self.read_many([path]).get(path)
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of those `paths` that are files, all read by one process."""
+        oids = {path: oid for path in paths if (oid := self._blob(path))}
+        missing = [oid for oid in oids.values() if oid not in self._content]
+        self._content.update(self._repository.read_many(missing))
+        return {path: self._content[oid] for path, oid in oids.items()}
+
+    def _blob(self, path: str) -> str | None:
+        entry = self.files.get(path)
+        # A link is no file: what it points to is not part of what was reviewed under this name.
+        return entry.oid if entry and entry.mode in ("100644", "100755") else None
+
+
+def worktree_oid(content: bytes) -> str:
+    """Return the id that git gives a blob of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _tree_entries(listing: str) -> Iterator[tuple[str, Entry]]:
+    for line in listing.split("\0"):
+        if line:
+            attributes, _, path = line.partition("\t")
+            mode, _, oid = attributes.split(" ")
+            yield path, Entry(mode, oid)
+
+
+def _batch_blobs(names: list[str], out: bytes) -> Iterator[tuple[str, bytes]]:
+    """Take `git cat-file --batch` apart: per name `<oid> <type> <size>`, bytes, line end."""
+    at = 0
+    for name in names:
+        end = out.index(b"\n", at)
+        header, at = out[at:end].split(b" "), end + 1
+        if header[-1] in (b"missing", b"ambiguous"):
+            continue
+        size = int(header[-1])
+        if header[-2] == b"blob":
+            yield name, out[at : at + size]
+        at += size + 1
