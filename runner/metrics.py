@@ -69,7 +69,8 @@ def check_name(name: str) -> None:
     if is_raw(name) or find(name):
         return
     near = difflib.get_close_matches(name, [metric.name for metric in METRICS], n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
+    hint = f"did you mean `{near[0]}`?" if near else "see the table of metrics"
     raise ValueError(
-        f"`{name}` is no canonical metric{hint} (a raw name goes in quotes: '\"{name}\"')"
+        f"`{name[:60]}` is no canonical metric; {hint} "
+        f"(a trainer's own name goes in quotes: '\"{name[:60]}\"')"
     )

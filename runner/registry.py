@@ -79,7 +79,7 @@ class Registry(Section):
     environments: dict[str, Environment] = Field(
         default={}, description="Per trainer pin, such as verl==0.9.1: image and lock."
     )
-    secrets: dict[str, tuple[str, ...]] = Field(
+    secrets: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
         default={}, description="Names of secrets permitted per glob of experiment names."
     )
     policy: Policy = Field(default=Policy(), description="Ceilings on launches.")

@@ -16,7 +16,7 @@ _TAB = re.compile(r"^[ ]*(\t)[ \t]*\S", re.MULTILINE)
 # C0 and C1 controls except tab and line ends, line separators of other systems, byte order
 # marks, and the marks that reorder text on the screen (so that a review sees what is read).
 UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ud800-\udfff\ufffe\uffff]"
 )
 

@@ -9,11 +9,17 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from runner.metrics import check_name
-from runner.spec.section import Section
+from runner.spec.section import Section, is_from_file
 
 Statistic = Literal["first", "last", "min", "max", "mean"]
 Comparison = Literal["<", "<=", ">", ">=", "=="]
@@ -36,17 +42,21 @@ class Expectation(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _parse(cls, value: Any) -> Any:
+    def _parse(cls, value: Any, info: ValidationInfo) -> Any:
         """Read the one-key mapping that specs are written in; other forms go through."""
-        if not isinstance(value, dict) or "metric" in value:
+        given = isinstance(value, cls) or (isinstance(value, dict) and "metric" in value)
+        if given and not is_from_file(info):
             return value
-        if len(value) != 1:
-            raise ValueError("write one `metric: condition` per entry")
+        if not isinstance(value, dict) or len(value) != 1:
+            raise ValueError(
+                "an entry of `expect` is one metric and its condition; "
+                "write it like `reward/mean: last >= 0.5`"
+            )
         ((metric, condition),) = value.items()
         match = _CONDITION.fullmatch(condition) if isinstance(condition, str) else None
         if match is None:
             raise ValueError(
-                f"cannot read the condition `{condition}`; write it like `last >= 0.88`, "
+                f"`{str(condition)[:60]}` is not a condition; write it like `last >= 0.88`, "
                 "`max < 0.2` or `last - first >= 0.02` (first, last, min, max, mean)"
             )
         check_name(str(metric))

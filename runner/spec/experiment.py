@@ -13,8 +13,18 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, Field, model_validator
 
 from runner.algorithms import Algorithm
+from runner.metrics import check_name
 from runner.spec.expectation import Expectation
-from runner.spec.section import Duration, Mapping, Positive, RelativePath, Section, Share
+from runner.spec.section import (
+    Duration,
+    Mapping,
+    Positive,
+    RelativePath,
+    Section,
+    Share,
+    check_path,
+    fault,
+)
 
 API_VERSION = "rollbook/v1"
 
@@ -35,7 +45,10 @@ def parse_trainer(text: str) -> TrainerPin:
 def _check_trainer(text: str) -> str:
     pin = parse_trainer(text)
     if pin.name not in ("verl", "script"):
-        raise ValueError(f"`{pin.name}` is no trainer that this version knows: verl, script")
+        raise ValueError(
+            f"`{pin.name[:60]}` is no trainer that this version knows; "
+            "write verl==<version> or script"
+        )
     if pin.name == "script" and pin.version:
         raise ValueError("the script trainer has no version; write `trainer: script`")
     if pin.name != "script" and not pin.version:
@@ -59,6 +72,16 @@ class Model(Section):
     revision: str | None = Field(
         default=None, description="Commit on the hub; `runner pin` fills it in."
     )
+
+    @model_validator(mode="after")
+    def _stays_inside(self) -> Model:
+        if self.source in ("dvc", "path"):
+            try:
+                check_path(self.path)
+            except ValueError as error:
+                message, _, cure = str(error).partition("; ")
+                raise fault("path", message, cure) from None
+        return self
 
 
 class Data(Section):
@@ -198,13 +221,18 @@ class Budget(Section):
     )
 
 
+def _check_metric(name: str) -> str:
+    check_name(name)
+    return name
+
+
 class Checkpoints(Section):
     """Which checkpoints outlive the run."""
 
     keep_last: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=1, description="How many of the newest are kept."
     )
-    keep_best: str | None = Field(
+    keep_best: Annotated[str, AfterValidator(_check_metric)] | None = Field(
         default=None, description="Canonical metric whose best checkpoint is kept too."
     )
     export: Literal["huggingface", "none"] = Field(
@@ -229,6 +257,23 @@ SecretName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+def _check_reward(text: str) -> str:
+    check_path(text.rpartition(":")[0])
+    return text
+
+
+def _check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the seed {twice} stands twice; a run is made once, delete one")
+    return seeds
+
+
+RewardName = Annotated[
+    str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", max_length=500), AfterValidator(_check_reward)
+]
+
+
 class Experiment(Section):
     """One experiment: everything that a file, its bases and one point of its matrix say."""
 
@@ -251,7 +296,7 @@ class Experiment(Section):
     model: Model | None = Field(default=None, description="The weights that training starts from.")
     algorithm: Algorithm | None = Field(default=None, description="What is optimized, and how.")
     data: Data | None = Field(default=None, description="Datasets.")
-    reward: Annotated[str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$")] | None = Field(
+    reward: RewardName | None = Field(
         default=None, description="Reward function as <file of the repository>:<function>."
     )
     training: Training = Field(description="How long and how fast to train.")
@@ -265,8 +310,8 @@ class Experiment(Section):
     resume_from: str | None = Field(
         default=None, description="Run id whose checkpoint and optimizer state this run continues."
     )
-    seeds: tuple[Seed, ...] = Field(
-        default=(1,), strict=False, min_length=1, description="One run per seed."
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(_check_seeds)] = Field(
+        default=(1,), strict=False, min_length=1, max_length=1000, description="One run per seed."
     )
     launch: Literal["on_merge", "manual"] = Field(
         default="on_merge", description="Launch when merged, or wait for `runner launch`."
@@ -296,9 +341,11 @@ class Experiment(Section):
     def _has_what_its_trainer_needs(self) -> Experiment:
         missing = [name for name in self._required() if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"{self.trainer} needs `{missing[0]}`")
+            message = f"`trainer: {self.trainer}` needs the key `{missing[0]}`"
+            raise fault("trainer", message, f"add `{missing[0]}:`")
         if self.script and self.pin.name != "script":
-            raise ValueError("`script` belongs to `trainer: script`")
+            message = f"`script` belongs to `trainer: script`, not to {self.trainer}"
+            raise fault("script", message, "delete `script`, or change the trainer")
         return self
 
     def _required(self) -> tuple[str, ...]:

@@ -1,0 +1,176 @@
+"""A model's validation errors as findings in plain words, with the place and the cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from runner.findings import Finding, at
+from runner.spec import wording
+from runner.spec.fields import Model, keys, models_at, nearest, places
+from runner.spec.node import Marks, Node, Path, child, data, dotted
+from runner.spec.scalars import shown
+
+_TAG_MISSING, _TAG_UNKNOWN = "union_tag_not_found", "union_tag_invalid"
+
+
+class _Fault(NamedTuple):
+    """One error of a model, by the place in the file that it is about."""
+
+    kind: str
+    path: Path
+    on_key: bool
+    value: Any
+    context: dict[str, Any]
+    text: str
+
+
+def explain(error: ValidationError, model: Model, marks: Marks) -> Iterator[Finding]:
+    """Yield a finding for every error that `model` has with the values of `marks`."""
+    for detail in error.errors(include_url=False):
+        fault = _located(detail, marks.root)
+        rule, message, cure = _words(fault, model, marks)
+        place = marks.key if fault.on_key else marks.value
+        yield at(place(fault.path), dotted(fault.path), rule, message, cure)
+
+
+def is_incomplete(error: Any) -> bool:
+    """Whether an error only says that something is not there yet, as in an abstract base."""
+    about_the_whole = error["type"] == "fault" and not error["loc"]
+    return about_the_whole or error["type"] in ("missing", _TAG_MISSING)
+
+
+def _located(detail: Any, root: Node) -> _Fault:
+    kind, context = detail["type"], detail.get("ctx", {})
+    path, on_key, found = _path_in_file(detail["loc"], kind, root)
+    if kind == "fault":
+        path = (*path, context["key"])
+        found = found and child(found, context["key"])
+    elif kind == _TAG_UNKNOWN:
+        path = (*path, context["discriminator"].strip("'"))
+        found = found and child(found, path[-1])
+    on_key = on_key or kind in ("extra_forbidden", "missing")
+    value = data(found) if found else detail.get("input")
+    return _Fault(kind, path, on_key, value, context, detail["msg"])
+
+
+def _path_in_file(
+    loc: tuple[str | int, ...], kind: str, root: Node
+) -> tuple[Path, bool, Node | None]:
+    """Return a model's location as a path of the file: without the names of union members."""
+    path: Path = ()
+    node = root
+    for position, part in enumerate(loc):
+        if part == "[key]":
+            return path, True, None
+        below = child(node, part)
+        if below is not None:
+            path, node = (*path, part), below
+        elif kind == "missing" and position == len(loc) - 1:
+            return (*path, part), True, None
+    return path, False, node
+
+
+def _words(fault: _Fault, model: Model, marks: Marks) -> tuple[str, str, str]:
+    """Return the rule, the message and the cure."""
+    if fault.kind == "extra_forbidden":
+        return ("spec.unknown_key", *_unknown(fault.path, model, marks))
+    if fault.kind == "missing":
+        return ("spec.missing", *_missing(fault.path, model))
+    if fault.kind in (_TAG_MISSING, _TAG_UNKNOWN):
+        return _tag(fault, model)
+    if fault.kind in wording.EXPECTED:
+        return (
+            "spec.type",
+            wording.wrong_type(dotted(fault.path), fault.kind, fault.value),
+            wording.type_cure(fault.kind, fault.value),
+        )
+    for kinds, speak in _SPEAKERS:
+        if fault.kind in kinds:
+            return ("spec.value", *speak(fault))
+    return "spec.value", f"`{dotted(fault.path)}` does not hold: {fault.text}", "change the value"
+
+
+def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, str]:
+    parent, key = path[:-1], str(path[-1])
+    known = _known_at(parent, model, marks)
+    where = f"of `{dotted(parent)}`" if parent else "of a spec"
+    message = f"{shown(key)} is no key {where}"
+    elsewhere = [place for place in places(model).get(key, ()) if place != dotted(parent)]
+    if near := nearest(key, known):
+        return message, f"did you mean `{near}`?"
+    if elsewhere:
+        under = " or ".join(f"under `{place}`" if place else "at the top" for place in elsewhere)
+        return message, f"`{key}` is a key {under}: move it there"
+    if far := nearest(key, places(model)):
+        place = places(model)[far][0]
+        return message, f"did you mean `{f'{place}.' if place else ''}{far}`?"
+    return message, f"delete it, or use one of: {', '.join(known)}"
+
+
+def _known_at(parent: Path, model: Model, marks: Marks) -> list[str]:
+    members = models_at(model, parent)
+    named = marks.find((*parent, "name"))
+    chosen = [one for one in members if named and named.value in _names(one)] or members
+    return list(dict.fromkeys(key for one in chosen for key in keys(one)))
+
+
+def _names(member: Model) -> tuple[Any, ...]:
+    field = keys(member).get("name")
+    return getattr(field.annotation, "__args__", ()) if field else ()
+
+
+def _missing(path: Path, model: Model) -> tuple[str, str]:
+    key = str(path[-1])
+    means = next(
+        (keys(one)[key].description for one in models_at(model, path[:-1]) if key in keys(one)), ""
+    )
+    where = f" below `{dotted(path[:-1])}`" if len(path) > 1 else ""
+    says = f": {means[0].lower()}{means[1:]}".rstrip(".") if means else ""
+    return f"the key `{dotted(path)}` is missing{says}", f"add `{key}: …`{where}"
+
+
+def _tag(fault: _Fault, model: Model) -> tuple[str, str, str]:
+    section = fault.path if fault.kind == _TAG_MISSING else fault.path[:-1]
+    allowed = [str(name) for one in models_at(model, section) for name in _names(one)]
+    if fault.kind == _TAG_MISSING:
+        message = f"the key `{dotted(section)}.name` is missing"
+        return "spec.missing", message, f"add `name:` with one of: {', '.join(allowed)}"
+    message = wording.not_one_of(dotted(fault.path), fault.value, allowed)
+    return "spec.value", message, wording.choice_cure(fault.value, allowed)
+
+
+def _choice(fault: _Fault) -> tuple[str, str]:
+    allowed = re.findall(r"'([^']*)'", str(fault.context.get("expected", "")))
+    message = wording.not_one_of(dotted(fault.path), fault.value, allowed)
+    return message, wording.choice_cure(fault.value, allowed)
+
+
+def _bound(fault: _Fault) -> tuple[str, str]:
+    return wording.out_of_bounds(dotted(fault.path), fault.kind, fault.value, fault.context)
+
+
+def _form(fault: _Fault) -> tuple[str, str]:
+    key = "" if fault.on_key else dotted(fault.path)
+    return wording.wrong_form(key, fault.value, str(fault.context.get("pattern")))
+
+
+def _said(fault: _Fault) -> tuple[str, str]:
+    message, _, cure = str(fault.context.get("error", fault.text)).partition("; ")
+    return message, cure or "change the value"
+
+
+def _named(fault: _Fault) -> tuple[str, str]:
+    return fault.context["message"], fault.context["cure"]
+
+
+_SPEAKERS: tuple[tuple[frozenset[str], Callable[[_Fault], tuple[str, str]]], ...] = (
+    (frozenset({"literal_error"}), _choice),
+    (frozenset(wording.BOUNDS), _bound),
+    (frozenset({"string_pattern_mismatch"}), _form),
+    (frozenset({"value_error"}), _said),
+    (frozenset({"fault"}), _named),
+)
