@@ -40,7 +40,9 @@ class Answer(NamedTuple):
     @property
     def last_line(self) -> str:
         """The line of standard error that says most: the last with `fatal:` or `error:` in it."""
-        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
+        # Git closes what a transport said with this paragraph, which says nothing.
+        said = self.error.partition("fatal: Could not read from remote repository")[0]
+        lines = [line.strip() for line in (said or self.error).splitlines() if line.strip()]
         telling = [line for line in lines if re.search(r"fatal: |error: |rejected", line)]
         return (telling or lines or [f"exit status {self.status}"])[-1]
 
