@@ -12,7 +12,7 @@ repeat), with every name that grows or changes below `epoch-<n>/` of the lease t
     epoch-N/config.yaml      the trainer's resolved config
     epoch-N/evidence.json    `Evidence`, written once the trainer has ended
     epoch-N/result.json      `Result`, written last: the node's word that it has ended
-    checkpoints/             by run identity and attempt: no other run can resume them by accident
+    epoch-N/checkpoints/step-<n>/   a checkpoint; its manifest.json is written last
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class NodeTask(Section):
     data_remote: str
     """URL or absolute path of the DVC remote of data."""
     checkpoint_remote: str
-    upstream: str | None = None
-    """Checkpoint folder in the run store that `model: {source: run}` starts from."""
+    upstream: Input | None = None
+    """Export on the checkpoints remote that `model: {source: run}` starts from."""
     resume: str | None = None
-    """Checkpoint folder of an earlier attempt of this run to continue from."""
+    """Checkpoint in the run store, of an earlier attempt of this run, to continue from."""
     limits: Limits
 
 

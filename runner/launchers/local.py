@@ -1,0 +1,142 @@
+"""Runs as processes of this machine, apart from the terminal that started them.
+
+Each job has a folder below `.rollbook/local/`. Its node program holds an exclusive lock on the file
+`lock` there for as long as it lives, so that "is it alive" is a question to the kernel, which a
+re-used process id or a reboot cannot answer wrongly, and a second program of the same job cannot
+start. Jobs train one at a time: they queue for the lock on `slot`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from runner.errors import OutsideError
+from runner.files import write_atomically
+from runner.launchers.base import JobStatus
+from runner.node import job
+from runner.node.task import NodeTask
+
+START_DEADLINE = 60.0
+"""Seconds for a node program to say that it lives."""
+CANCEL_DEADLINE = 90.0
+"""Seconds for a node program to clean up after SIGTERM; then it is killed."""
+
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|VIRTUAL_ENV|SSL_CERT_.*|"
+    r"REQUESTS_CA_BUNDLE|(?i:https?_proxy|no_proxy)|CUDA_VISIBLE_DEVICES|HF_HOME|HF_ENDPOINT|"
+    r"HF_HUB_OFFLINE|PYTHONPATH|RUNNER_.*"
+)
+"""What a run gets of the caller's environment, besides the secrets that its spec names."""
+
+
+class LocalLauncher:
+    """Processes on this machine."""
+
+    name = "local"
+
+    def __init__(self, state: Path) -> None:
+        """Keep jobs below `state`/local."""
+        self._folder = state / "local"
+
+    def endpoint(self) -> str:
+        """Return this boot of this machine, and this clone."""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"local:{os.uname().nodename}:{boot}:{self._folder.resolve()}"
+
+    def submit(self, task: NodeTask) -> str:
+        """Start the node program, and return once it lives."""
+        folder = self._folder / task.job
+        folder.mkdir(parents=True, exist_ok=True)
+        if job.is_alive(folder) or job.has_started(folder):
+            return task.job
+        write_atomically(folder / job.TASK, task.model_dump_json(by_alias=True, indent=1).encode())
+        command = [sys.executable, "-m", "runner", "node", str(folder / job.TASK)]
+        with (folder / job.LOG).open("ab") as log:
+            process = subprocess.Popen(
+                [*command, "--slot", str(self._folder / "slot")],
+                cwd=folder,
+                env=_environment(task),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        _await_start(folder, process)
+        return task.job
+
+    def find(self, job: str) -> str | None:
+        """Return the job when its folder shows that it was started."""
+        return job if _started(self._folder / job) else None
+
+    def poll(self, job_id: str) -> JobStatus:
+        """Ask the kernel whether the node program lives; clear up behind one that is dead."""
+        folder = self._folder / job_id
+        if job.is_alive(folder):
+            return JobStatus("running")
+        job.sweep(folder)
+        return JobStatus("ended")
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the node program to stop, then make it."""
+        folder = self._folder / job_id
+        process = job.process_of(folder)
+        if process is not None and job.is_alive(folder):
+            _stop(process)
+        job.sweep(folder)
+
+    def logs(self, job_id: str, *, follow: bool) -> Iterator[str]:
+        """Yield the node program's own lines."""
+        path = self._folder / job_id / job.LOG
+        if not path.is_file():
+            return
+        with path.open(errors="replace") as log:
+            while True:
+                alive = job.is_alive(path.parent)
+                yield from (line.rstrip("\n") for line in log)
+                if not (follow and alive):
+                    return
+                time.sleep(0.5)
+
+
+def _started(folder: Path) -> bool:
+    return job.is_alive(folder) or job.has_started(folder)
+
+
+def _environment(task: NodeTask) -> Mapping[str, str]:
+    """Return what the run may know: the ordinary variables and its secrets, no other token."""
+    wanted = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
+    secrets = {name: os.environ[name] for name in task.spec.secrets if name in os.environ}
+    return {**wanted, **secrets, job.MARKER: task.job}
+
+
+def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_DEADLINE
+    while time.monotonic() < deadline:
+        if job.has_started(folder):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    last = (folder / job.LOG).read_text(errors="replace").strip().splitlines()[-1:]
+    raise OutsideError(f"the node program did not start: {''.join(last) or 'no output'}")
+
+
+def _stop(process: psutil.Process) -> None:
+    try:
+        process.send_signal(signal.SIGTERM)
+        process.wait(CANCEL_DEADLINE)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+    except psutil.NoSuchProcess:
+        return

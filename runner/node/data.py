@@ -1,0 +1,127 @@
+"""Datasets and exports on the node: pulled by digest with DVC, in the format the trainer reads.
+
+The node has no git repository. A small DVC workspace of its own is made, with one pointer file per
+output that says the path and the digest; `dvc pull` then brings exactly that content or fails.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from runner.errors import OutsideError
+from runner.node.task import Input
+
+PULL_DEADLINE = 3600.0
+_REMOTE = "remote"
+
+
+class DvcWorkspace:
+    """A folder in which DVC works without git, with one remote."""
+
+    def __init__(self, folder: Path, remote_url: str) -> None:
+        """Make `folder` a DVC workspace whose remote is `remote_url`."""
+        self.folder = folder
+        configuration = folder / ".dvc" / "config"
+        configuration.parent.mkdir(parents=True, exist_ok=True)
+        configuration.write_text(
+            "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+            f"    remote = {_REMOTE}\n['remote \"{_REMOTE}\"']\n    url = {remote_url}\n"
+        )
+
+    def pull(self, inputs: Iterable[Input]) -> None:
+        """Bring `inputs` to their paths.
+
+        Raises OutsideError when the remote lacks an object or does not answer.
+        """
+        targets = [self._point(item) for item in inputs]
+        if targets:
+            self._dvc("pull", "--quiet", *targets)
+
+    def push(self, folder: Path) -> str:
+        """Track `folder`, which lies in the workspace, upload it and return its digest."""
+        path = str(folder.relative_to(self.folder))
+        self._dvc("add", "--quiet", path)
+        self._dvc("push", "--quiet", f"{path}.dvc")
+        return digest_of((self.folder / f"{path}.dvc").read_text())
+
+    def _point(self, item: Input) -> str:
+        path = PurePosixPath(item.path)
+        pointer = self.folder / f"{path}.dvc"
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        # JSON is YAML: no quoting of paths to get wrong.
+        pointer.write_text(json.dumps(pointer_of(item.md5, path.name)) + "\n")
+        return f"{path}.dvc"
+
+    def _dvc(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, capture_output=True, text=True, timeout=PULL_DEADLINE
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OutsideError(f"dvc {arguments[0]} took over {PULL_DEADLINE:.0f} s") from error
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            errors = [line for line in said if line.startswith("ERROR")]
+            reason = (errors or said or ["no message"])[-1]
+            raise OutsideError(
+                f"dvc {arguments[0]} failed: {reason.removeprefix('ERROR: ')}",
+                cure="dvc push   from a clone that has the data, then runner retry",
+            )
+
+
+def pointer_of(md5: str, name: str) -> dict[str, list[dict[str, str]]]:
+    """Return the content of a .dvc file for the output `name` with digest `md5`."""
+    return {"outs": [{"md5": md5, "hash": "md5", "path": name}]}
+
+
+def digest_of(pointer: str) -> str:
+    """Return the digest that the text of a .dvc file states."""
+    import yaml
+
+    return str(yaml.safe_load(pointer)["outs"][0]["md5"])
+
+
+def to_parquet(source: Path, target: Path, name: str | None = None) -> int:
+    """Write the rows of `source` (JSONL or Parquet) to `target` as Parquet; return their number.
+
+    With `name`, rows get `data_source: <name>`: verl names a validation set's metrics by that
+    column. What it said before goes to `extra_info.data_source`, for the reward function.
+    Raises OutsideError when the file is no such table.
+    """
+    import pyarrow.parquet as parquet
+
+    table = _read(source)
+    rows = table.to_pylist()
+    if name is not None:
+        rows = [_renamed(row, name) for row in rows]
+        table = type(table).from_pylist(rows)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, target)
+    return len(rows)
+
+
+def _read(source: Path):  # type: ignore[no-untyped-def]
+    import pyarrow
+    import pyarrow.json as json_table
+    import pyarrow.parquet as parquet
+
+    try:
+        if source.suffix == ".parquet":
+            return parquet.read_table(source)
+        return json_table.read_json(source)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise OutsideError(
+            f"{source.name} is no table of JSON lines or Parquet: {error}"
+        ) from error
+
+
+def _renamed(row: dict[str, object], name: str) -> dict[str, object]:
+    extra = row.get("extra_info")
+    kept = dict(extra) if isinstance(extra, dict) else {}
+    kept["data_source"] = row.get("data_source") or ""
+    return {**row, "data_source": name, "extra_info": kept}

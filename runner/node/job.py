@@ -1,0 +1,150 @@
+"""A node program as a process: one per job folder, findable, and swept up behind when it died.
+
+Every process that a job starts carries the job's name in its environment (`MARKER`), whatever
+session or parent it ends up with. That is how leftovers are found when the node program was killed
+and could not clean up itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from runner.errors import Refused
+from runner.files import write_atomically
+
+MARKER = "ROLLBOOK_JOB"
+TASK = "task.json"
+LOG = "node.log"
+LOCK = "lock"
+PROCESS = "process.json"
+SHARED_MEMORY = "shared-memory.txt"
+"""Names of the segments below /dev/shm that the job's processes have mapped so far."""
+
+_SEGMENT = re.compile(r"/dev/shm/([^/\s]+)$")  # noqa: S108
+KILL_DEADLINE = 10.0
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Be the one node program of the job in `folder`.
+
+    Raises Refused when another one is, or was: a job is started once.
+    """
+    with _lock(folder / LOCK, blocking=False) as locked:
+        if not locked or has_started(folder):
+            raise Refused(f"job {folder.name} has its node program already")
+        own = psutil.Process()
+        about = {"pid": own.pid, "created": own.create_time()}
+        write_atomically(folder / PROCESS, json.dumps(about).encode())
+        yield
+
+
+@contextlib.contextmanager
+def queued(path: Path) -> Iterator[None]:
+    """Wait for the lock on `path`, in which jobs of one machine take turns, and hold it."""
+    with _lock(path, blocking=True):
+        yield
+
+
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the lock on `path`."""
+    with _lock(path, blocking=False) as locked:
+        return locked
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the job's node program lives."""
+    lock = folder / LOCK
+    return lock.exists() and not is_free(lock)
+
+
+def has_started(folder: Path) -> bool:
+    """Whether the job's node program has ever been started."""
+    return (folder / PROCESS).exists()
+
+
+def process_of(folder: Path) -> psutil.Process | None:
+    """Return the job's node program if that very process still exists."""
+    try:
+        about = json.loads((folder / PROCESS).read_text())
+        process = psutil.Process(about["pid"])
+        same = abs(process.create_time() - about["created"]) < 0.01
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return process if same else None
+
+
+def marked_processes(job: str) -> list[psutil.Process]:
+    """Return all processes of `job` that live, except this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARKER) == job:
+                found.append(process)
+    return found
+
+
+def note_shared_memory(folder: Path, processes: Iterable[psutil.Process]) -> None:
+    """Add the segments that `processes` have mapped to the job's list."""
+    known = _segments(folder)
+    mapped = {name for process in processes for name in _mapped(process.pid)}
+    if mapped - known:
+        write_atomically(folder / SHARED_MEMORY, "\n".join(sorted(known | mapped)).encode())
+
+
+def sweep(folder: Path) -> None:
+    """Kill what is left of a job whose node program has ended, and free its shared memory."""
+    _kill(marked_processes(folder.name))
+    for name in _segments(folder):
+        (Path("/dev/shm") / name).unlink(missing_ok=True)  # noqa: S108
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=KILL_DEADLINE)
+
+
+def _segments(folder: Path) -> set[str]:
+    path = folder / SHARED_MEMORY
+    return set(path.read_text().split()) if path.exists() else set()
+
+
+def _mapped(pid: int) -> Iterator[str]:
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if match := _SEGMENT.search(line):
+            yield match[1]
+
+
+@contextlib.contextmanager
+def _lock(path: Path, *, blocking: bool) -> Iterator[bool]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        locked = _flock(file, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        try:
+            yield locked
+        finally:
+            if locked:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _flock(file: IO[bytes], operation: int) -> bool:
+    try:
+        fcntl.flock(file, operation)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,195 @@
+"""Everything that has to be in place before the trainer starts: data, model, checkpoint, places."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from runner.errors import OutsideError
+from runner.node import cpu
+from runner.node.checkpoints import restore
+from runner.node.data import DvcWorkspace, to_parquet
+from runner.node.task import Input, NodeTask
+from runner.spec.experiment import Run
+from runner.store import RunStore
+from runner.trainers import TRAINERS
+from runner.trainers.base import Command, Layout, Trainer, planned_steps
+
+DOWNLOAD_DEADLINE = 6 * 3600.0
+
+
+class Prepared(NamedTuple):
+    """A run that is ready to train."""
+
+    run: Run
+    trainer: Trainer
+    command: Command
+    environment: dict[str, str]
+    layout: Layout
+    steps: int | None
+    first_step: int
+    """The step of the checkpoint that it continues from; 0 from the start."""
+
+
+def prepare(task: NodeTask, store: RunStore) -> Prepared:
+    """Bring inputs to the scratch folder and compile the command.
+
+    Raises OutsideError when data, model or training environment cannot be had.
+    """
+    run = Run(experiment=task.experiment, seed=task.seed, point={}, spec=task.spec)
+    trainer = TRAINERS[task.spec.pin.name]
+    scratch = Path(task.scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    _check_python(task.train_python)
+    DvcWorkspace(scratch / "inputs", task.data_remote).pull(task.inputs)
+    layout, rows = _layout(task, trainer, scratch)
+    first = 0
+    if task.resume:
+        first = restore(store, task.resume, Path(layout.checkpoints), trainer)
+    steps = task.steps if task.steps is not None else planned_steps(run, rows)
+    if task.limits.steps is not None:
+        steps = min(steps or task.limits.steps, task.limits.steps)
+    command = trainer.compile(run, layout, steps)
+    environment = _environment(task, command, layout, scratch)
+    return Prepared(run, trainer, command, environment, layout, steps, first)
+
+
+def _check_python(python: str) -> None:
+    if not os.access(python, os.X_OK):
+        raise OutsideError(
+            f"the training environment's Python is not there: {python}",
+            cure="scripts/train-env.sh DIR, then set RUNNER_TRAIN_PYTHON=DIR/bin/python",
+        )
+
+
+def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, int | None]:
+    data, rows = task.spec.data, None
+    train, val = "", {}
+    if data is not None:
+        source = _locate(task, data.train)
+        train, rows = _table(trainer, source, scratch / "data" / "train.parquet", None)
+        for name, path in data.val.items():
+            target = scratch / "data" / f"val.{name}.parquet"
+            val[name], _ = _table(trainer, _locate(task, path), target, name)
+    checkpoints = scratch / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    layout = Layout(
+        python=task.train_python,
+        code=task.code,
+        train=train,
+        val=val,
+        model=_model(task, scratch),
+        checkpoints=str(checkpoints),
+        metrics=str(scratch / "metrics.raw.jsonl"),
+        samples=str(scratch / "samples"),
+        inside=str(cpu.INSIDE),
+    )
+    return layout, rows
+
+
+def _table(
+    trainer: Trainer, source: Path, target: Path, name: str | None
+) -> tuple[str, int | None]:
+    if not trainer.wants_parquet:
+        return str(source), None
+    rows = to_parquet(source, target, name)
+    return str(target), rows
+
+
+def _locate(task: NodeTask, path: str) -> Path:
+    """Return where a file of the repository is: pulled by DVC, else among the code."""
+    pulled = Path(task.scratch) / "inputs" / path
+    return pulled if pulled.exists() else Path(task.code) / path
+
+
+def _model(task: NodeTask, scratch: Path) -> str:
+    model = task.spec.model
+    if model is None:
+        return ""
+    if model.source == "run":
+        if task.upstream is None:
+            raise OutsideError("the task does not say which export it starts from")
+        workspace = DvcWorkspace(scratch / "upstream", task.checkpoint_remote)
+        workspace.pull([Input(path="model", md5=task.upstream.md5)])
+        return str(scratch / "upstream" / "model")
+    if model.source in ("dvc", "path"):
+        return str(_locate(task, model.path))
+    return _download(task.train_python, model.source, model.path, model.revision)
+
+
+def _download(python: str, source: str, path: str, revision: str | None) -> str:
+    """Fetch a model from its hub at its revision and return its folder."""
+    script = str(cpu.INSIDE / "rollbook_model.py")
+    command = [python, script, source, path, *([revision] if revision else [])]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_DEADLINE)
+    except subprocess.TimeoutExpired as error:
+        raise OutsideError(f"fetching {path} from {source} took too long") from error
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:]
+        raise OutsideError(f"cannot fetch {path} from {source}: {''.join(last)}")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def _environment(task: NodeTask, command: Command, layout: Layout, scratch: Path) -> dict[str, str]:
+    """Join what the process inherits with what the trainer and the reward are told."""
+    environment = {**os.environ, "HF_DATASETS_CACHE": str(scratch / "datasets")}
+    paths = []
+    for part in (
+        _cpu(task, scratch),
+        command.environment,
+        _reward(task, scratch),
+        _wandb(task, scratch),
+    ):
+        paths += [part["PYTHONPATH"]] if "PYTHONPATH" in part else []
+        environment.update(part)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        dict.fromkeys(os.pathsep.join(paths).split(os.pathsep))
+    )
+    if os.path.isdir(layout.model):  # noqa: PTH112
+        environment["HF_HUB_OFFLINE"] = "1"  # nothing is to be fetched behind our back
+    return environment
+
+
+def _cpu(task: NodeTask, scratch: Path) -> dict[str, str]:
+    if task.spec.resources.gpus_per_node or task.spec.pin.name == "script":
+        return {}
+    try:
+        return cpu.environment(scratch / "metadata", Path(task.train_python))
+    except FileNotFoundError as error:
+        raise OutsideError(str(error)) from error
+
+
+def _reward(task: NodeTask, scratch: Path) -> dict[str, str]:
+    if task.spec.reward is None:
+        return {}
+    file, _, function = task.spec.reward.partition(":")
+    return {
+        "ROLLBOOK_CODE": task.code,
+        "ROLLBOOK_REWARD_FILE": str(Path(task.code) / file),
+        "ROLLBOOK_REWARD_FUNCTION": function,
+        "ROLLBOOK_REWARD_LOG": str(reward_log(scratch)),
+    }
+
+
+def _wandb(task: NodeTask, scratch: Path) -> Mapping[str, str]:
+    """W&B writes below the run's folder, and offline unless the run has a key."""
+    online = "WANDB_API_KEY" in task.spec.secrets and "WANDB_API_KEY" in os.environ
+    folder = scratch / "wandb"
+    folder.mkdir(exist_ok=True)
+    mode = "online" if online else "offline"
+    return {"WANDB_MODE": mode, "WANDB_DIR": str(scratch), "WANDB_SILENT": "true"}
+
+
+def reward_log(scratch: Path) -> Path:
+    """Return the folder in which the reward function's calls are recorded."""
+    return scratch / "rewards"
+
+
+def clear(scratch: Path) -> None:
+    """Remove the scratch folder; what is worth keeping is in the store."""
+    shutil.rmtree(scratch, ignore_errors=True)

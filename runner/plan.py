@@ -1,0 +1,287 @@
+"""What apply would do: every run of the specs against the ledger, each with its reason.
+
+    load specs -> expand -> identify -> compare with the ledger -> actions
+
+`apply` runs the same list and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from runner.errors import InvalidSpec, Refused
+from runner.findings import Finding
+from runner.ledger.branch import Snapshot
+from runner.ledger.entry import ExperimentEntry
+from runner.ledger.record import RunRecord
+from runner.registry import Registry
+from runner.rules import check
+from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.identity import Change, changes, digest, own_digest, policy_changes
+from runner.spec.resolve import ResolvedRun, Resolver
+from runner.spec.section import Section
+from runner.spec.tree import Tree
+from runner.wording import changed_fields, kept
+
+Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
+
+
+class Action(Section):
+    """What happens to one run, and why."""
+
+    experiment: str
+    run_id: str | None
+    seed: int | None
+    point: dict[str, Any] = Field(default={})
+    action: Verb
+    reason: str
+    changes: tuple[Change, ...] = Field(default=(), strict=False)
+    """Against the newest run of this experiment with the same seed and point."""
+    trainer: str | None = None
+    launcher: str | None = None
+    findings: tuple[Finding, ...] = Field(default=(), strict=False)
+
+
+class Plan(Section):
+    """All actions on one state of the specs."""
+
+    head: str
+    base: str | None
+    uncommitted: bool
+    digest: str
+    actions: tuple[Action, ...]
+
+    def count(self, verb: Verb) -> int:
+        """Return how many actions are `verb`."""
+        return sum(action.action == verb for action in self.actions)
+
+
+class Launchable(NamedTuple):
+    """A run that the plan knows, with what launching it takes."""
+
+    resolved: ResolvedRun
+    own_digest: str
+    action: Action
+
+
+class Forced(NamedTuple):
+    """Experiments that a person asked to launch although the plan would not."""
+
+    launch: frozenset[str] = frozenset()
+    """Held ones (`runner launch`)."""
+    rerun: frozenset[str] = frozenset()
+    """Stale ones (`runner rerun`)."""
+
+
+def survey(
+    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = Forced()
+) -> tuple[tuple[Launchable, ...], tuple[Action, ...]]:
+    """Return the runs of `tree` with their actions, and the actions that belong to no run of it."""
+    loaded = load_experiments(tree)
+    findings = (*loaded.findings, *check(loaded, tree, registry))
+    blocked = {finding.path for finding in findings if finding.level == "error"}
+    sound = tuple(e for e in loaded.experiments if e.path not in blocked)
+    resolver = Resolver(tree, registry, sound)
+    runs: list[Launchable] = []
+    others = list(_refused(findings))
+    for experiment in sound:
+        try:
+            resolved = tuple(resolver.runs(experiment))
+        except Refused as refusal:
+            others.append(_unresolved(experiment, refusal))
+            continue
+        hints = tuple(finding for finding in findings if finding.path == experiment.path)
+        runs.extend(_decide(experiment, resolved, snapshot, registry, forced, hints))
+    held = tuple(_hold_over_ceiling(runs, registry))
+    return held, (*others, *_orphans(held, snapshot))
+
+
+def make_plan(
+    tree: Tree,
+    snapshot: Snapshot,
+    registry: Registry,
+    *,
+    head: str,
+    base: str | None = None,
+    uncommitted: bool = False,
+    forced: Forced = Forced(),
+) -> tuple[Plan, tuple[Launchable, ...]]:
+    """Return the plan for `tree`, and its runs for apply."""
+    runs, others = survey(tree, snapshot, registry, forced)
+    actions = (*(run.action for run in runs), *others)
+    dumped = [action.model_dump(mode="json") for action in actions]
+    plan = Plan(
+        head=head,
+        base=base,
+        uncommitted=uncommitted,
+        digest=digest({"actions": dumped}),
+        actions=actions,
+    )
+    return plan, runs
+
+
+def _decide(
+    experiment: LoadedExperiment,
+    resolved: tuple[ResolvedRun, ...],
+    snapshot: Snapshot,
+    registry: Registry,
+    forced: Forced,
+    hints: tuple[Finding, ...],
+) -> Iterator[Launchable]:
+    entry = snapshot.experiment(experiment.name)
+    own = own_digest(experiment.own)
+    former = _former_runs(entry, snapshot)
+    records = snapshot.records([run.run_id for run in resolved])
+    for run in resolved:
+        record = records.get(run.run_id)
+        edited = entry is None or entry.own_digest != own
+        differences = _differences(run, former, snapshot) if record is None else ()
+        verb, reason = _verdict(
+            run, record, snapshot, forced, edited=edited, differences=differences
+        )
+        action = Action(
+            experiment=experiment.name,
+            run_id=run.run_id,
+            seed=run.run.seed,
+            point=run.run.point,
+            action=verb,
+            reason=reason,
+            changes=differences,
+            trainer=run.run.spec.trainer,
+            launcher=registry.launcher,
+            findings=hints,
+        )
+        yield Launchable(run, own, action)
+
+
+def _verdict(
+    run: ResolvedRun,
+    record: RunRecord | None,
+    snapshot: Snapshot,
+    forced: Forced,
+    *,
+    edited: bool,
+    differences: tuple[Change, ...],
+) -> tuple[Verb, str]:
+    """Return the action of one run and its reason."""
+    spec, name = run.run.spec, run.run.experiment
+    if record is not None:
+        return "keep", kept(record, name)
+    why = changed_fields(differences) or "new"
+    if not edited and not spec.follow_inputs and name not in forced.rerun:
+        return "stale", f"{why}; runner rerun {name}"
+    if blocker := _upstream_blocker(run, snapshot):
+        return "wait", blocker
+    if spec.launch == "manual" and name not in forced.launch | forced.rerun:
+        return "hold", f"{why}; launch: manual, lifted by runner launch {name}"
+    return "launch", why
+
+
+def _upstream_blocker(run: ResolvedRun, snapshot: Snapshot) -> str | None:
+    """Return why the run that this one starts from is not ready; None when it is, or is not needed."""
+    upstream, model = run.inputs.upstream, run.run.spec.model
+    if upstream is None or model is None:
+        return None
+    record = snapshot.record(upstream)
+    source = f"{model.path.partition('@')[0]} (run {upstream})"
+    if record is None:
+        return f"starts from {source}, which has not run"
+    if record.latest.state != "ended":
+        return f"starts from {source}, which is {record.latest.state}"
+    if record.latest.outcome != "succeeded":
+        return f"starts from {source}, which ended {record.latest.outcome}; runner retry {upstream}"
+    if record.latest.checkpoint is None:
+        return f"starts from {source}, which has left no checkpoint"
+    return None
+
+
+def _former_runs(
+    entry: ExperimentEntry | None, snapshot: Snapshot
+) -> Mapping[tuple[int, str], RunRecord]:
+    """Return the newest run of each seed and point that the ledger knows of an experiment."""
+    if entry is None:
+        return {}
+    records = snapshot.records(entry.history)
+    ordered = (records[run_id] for run_id in entry.history if run_id in records)
+    return {(record.seed, str(sorted(record.point.items()))): record for record in ordered}
+
+
+def _differences(
+    run: ResolvedRun, former: Mapping[tuple[int, str], RunRecord], snapshot: Snapshot
+) -> tuple[Change, ...]:
+    """Return what differs from the former run of the same seed and point (else of the seed)."""
+    seed = run.run.seed
+    known = former.get((seed, str(sorted(run.run.point.items()))))
+    same_seed = [record for (other, _), record in former.items() if other == seed]
+    record = known or (same_seed[-1] if same_seed else None)
+    if record is None:
+        return ()
+    old = snapshot.payload(record.run_id)
+    old_spec = snapshot.spec(record.run_id)
+    new_spec = run.run.spec.model_dump(mode="json", by_alias=True)
+    return (*changes(old, run.identity.payload), *policy_changes(old_spec, new_spec))
+
+
+def _hold_over_ceiling(runs: list[Launchable], registry: Registry) -> Iterator[Launchable]:
+    """Hold what is over the policy's ceiling on launches; the rest proceeds in order of name."""
+    ceiling = registry.policy.launches_per_apply
+    launched = 0
+    for run in runs:
+        launched += run.action.action == "launch"
+        if ceiling is None or run.action.action != "launch" or launched <= ceiling:
+            yield run
+            continue
+        reason = f"{run.action.reason}; over the ceiling of {ceiling} launches per apply"
+        held = run.action.model_copy(update={"action": "hold", "reason": reason})
+        yield run._replace(action=held)
+
+
+def _orphans(runs: tuple[Launchable, ...], snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the runs still going whose spec is gone or means another run now."""
+    planned = {run.resolved.run_id: run for run in runs}
+    names = {run.resolved.run.experiment: run for run in runs}
+    for record in snapshot.records(list(snapshot.active())).values():
+        if record.run_id in planned:
+            continue
+        successor = names.get(record.experiment)
+        cancels = successor and successor.resolved.run.spec.when_edited == "cancel_running"
+        what = "its spec was edited" if successor else "its spec is gone"
+        fate = "it is cancelled" if cancels else f"it goes on; runner cancel {record.run_id}"
+        yield Action(
+            experiment=record.experiment,
+            run_id=record.run_id,
+            seed=record.seed,
+            point=record.point,
+            action="orphan",
+            reason=f"{what}, at step {record.latest.step}; {fate}",
+            trainer=record.trainer,
+            launcher=record.latest.launcher,
+        )
+
+
+def _refused(findings: tuple[Finding, ...]) -> Iterator[Action]:
+    """Yield one refusal per file that has an error, with all its findings."""
+    errors = [finding for finding in findings if finding.level == "error"]
+    for path in dict.fromkeys(finding.path for finding in errors):
+        of_file = tuple(finding for finding in findings if finding.path == path)
+        first = next(finding for finding in errors if finding.path == path)
+        name = path.removeprefix("experiments/").removesuffix(".yaml")
+        yield _refusal(name, first.message, of_file)
+
+
+def _unresolved(experiment: LoadedExperiment, refusal: Refused) -> Action:
+    if isinstance(refusal, InvalidSpec):
+        return _refusal(experiment.name, refusal.message, refusal.findings)
+    finding = Finding(
+        experiment.path, 1, 1, "", "inputs.tracked", "error", refusal.message, refusal.cure or ""
+    )
+    return _refusal(experiment.name, refusal.message, (finding,))
+
+
+def _refusal(name: str, reason: str, findings: tuple[Finding, ...]) -> Action:
+    return Action(
+        experiment=name, run_id=None, seed=None, action="refuse", reason=reason, findings=findings
+    )

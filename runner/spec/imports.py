@@ -1,0 +1,71 @@
+"""Which modules of the repository a Python file imports, found without executing anything.
+
+Imports are read from the syntax tree, at any depth of the file. An import made by a call
+(`importlib.import_module(name)`) cannot be seen: code that bears on a result is to be imported by
+a statement.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from runner.spec.tree import Tree
+
+
+def closure(tree: Tree, path: str) -> tuple[str, ...]:
+    """Return `path` and every file of `tree` that it imports, directly or not, in order of name.
+
+    A file that is missing or does not parse has no imports; rules report it.
+    """
+    seen: set[str] = set()
+    queue = [path]
+    while queue:
+        current = queue.pop()
+        source = tree.read(current)
+        if current in seen or source is None:
+            continue
+        seen.add(current)
+        queue.extend(_imports(tree, current, source))
+    return tuple(sorted(seen))
+
+
+def _imports(tree: Tree, path: str, source: bytes) -> Iterator[str]:
+    try:
+        module = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(module):
+        for name in _module_names(node, path):
+            yield from _files(tree, name)
+
+
+def _module_names(node: ast.AST, path: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        package = _package(node, path)
+        if package is not None:
+            yield package
+            yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _package(node: ast.ImportFrom, path: str) -> str | None:
+    """Return the absolute name that a `from … import` starts from; None when it leaves the tree."""
+    if node.level == 0:
+        return node.module
+    parents = path.split("/")[:-1]
+    if node.level - 1 > len(parents):
+        return None
+    base = parents[: len(parents) - (node.level - 1)]
+    return ".".join([*base, *(node.module.split(".") if node.module else [])])
+
+
+def _files(tree: Tree, name: str) -> Iterator[str]:
+    """Yield the files that importing `name` runs: the packages above it and the module."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        folder = "/".join(parts[:end])
+        for candidate in (f"{folder}/__init__.py", f"{folder}.py"):
+            if tree.read(candidate) is not None:
+                yield candidate

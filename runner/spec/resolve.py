@@ -1,0 +1,85 @@
+"""Runs with their identities, each computed once, those that start from another run after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runner.errors import Refused
+from runner.registry import Registry
+from runner.spec.check import LoadedExperiment
+from runner.spec.experiment import Run
+from runner.spec.identity import Identity, identify
+from runner.spec.inputs import DvcOutputs, Inputs, resolve
+from runner.spec.tree import Tree
+
+
+class ResolvedRun(NamedTuple):
+    """A run, what it reads, and who it is."""
+
+    run: Run
+    inputs: Inputs
+    identity: Identity
+
+    @property
+    def run_id(self) -> str:
+        """The first 12 hex digits of the identity."""
+        return self.identity.run_id
+
+
+class Resolver:
+    """Computes identities in one tree of files."""
+
+    def __init__(
+        self, tree: Tree, registry: Registry, experiments: tuple[LoadedExperiment, ...]
+    ) -> None:
+        """Prepare for the runs of `experiments`, which were loaded from `tree`."""
+        self._tree = tree
+        self._registry = registry
+        self._experiments = {experiment.name: experiment for experiment in experiments}
+        self._outputs = DvcOutputs(tree)
+        self._done: dict[tuple[str, int], ResolvedRun] = {}
+
+    def runs(self, experiment: LoadedExperiment) -> Iterator[ResolvedRun]:
+        """Yield the runs of `experiment`, resolved.
+
+        Raises Refused when an input is tracked by nothing or a source run cannot be named.
+        """
+        for index in range(len(experiment.runs)):
+            yield self._resolve(experiment.name, index, ())
+
+    def _resolve(self, name: str, index: int, chain: tuple[str, ...]) -> ResolvedRun:
+        if (name, index) not in self._done:
+            run = self._experiments[name].runs[index]
+            upstream = self._upstream(run, (*chain, name))
+            inputs = resolve(run, self._tree, self._outputs, self._registry, upstream)
+            self._done[name, index] = ResolvedRun(run, inputs, identify(run, inputs))
+        return self._done[name, index]
+
+    def _upstream(self, run: Run, chain: tuple[str, ...]) -> str | None:
+        """Return the id of the run whose checkpoint `run` starts from."""
+        model = run.spec.model
+        if model is None or model.source != "run":
+            return None
+        name, _, pinned = model.path.partition("@")
+        if pinned:
+            return pinned
+        if name in chain:
+            raise Refused(f"`model` goes in a circle: {' -> '.join((*chain, name))}")
+        source = self._experiments.get(name)
+        if source is None:
+            raise Refused(f"`model` starts from `{name}`, which is no valid experiment here")
+        return self._resolve(name, _index_of_source(source, run), chain).run_id
+
+
+def _index_of_source(source: LoadedExperiment, run: Run) -> int:
+    """Return which of `source`'s runs is meant: the only one, else the one with the same seed."""
+    if len(source.runs) == 1:
+        return 0
+    same = [index for index, other in enumerate(source.runs) if other.seed == run.seed]
+    if len(same) == 1:
+        return same[0]
+    raise Refused(
+        f"`model` starts from `{source.name}`, which has {len(same)} runs with seed {run.seed}",
+        cure=f"name one: path: {source.name}@<run id>",
+    )

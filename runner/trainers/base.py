@@ -1,0 +1,113 @@
+"""What a trainer is to the rest of the product.
+
+A trainer turns a run and the places of its files into one command, says which terms of an
+algorithm it cannot express, and translates its own metrics and checkpoints. It is imported by the
+control environment, so it loads nothing of the trainer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from runner.algorithms.base import Terms
+from runner.spec.experiment import Run
+
+
+class Layout(NamedTuple):
+    """Where a run's files are on the training machine; absolute paths, `$NAMES` in previews."""
+
+    python: str
+    """Python of the training environment."""
+    code: str
+    """The files of the recorded commit."""
+    train: str
+    """Training set in the trainer's own format."""
+    val: Mapping[str, str]
+    """Validation sets by name."""
+    model: str
+    """Folder of the model, or its name on a hub."""
+    checkpoints: str
+    metrics: str
+    """The file that the trainer writes its metrics to."""
+    samples: str
+    """Folder for generated answers."""
+    inside: str
+    """Modules for the trainer's own processes (`runner/node/inside`)."""
+
+
+class Setting(NamedTuple):
+    """A value of the trainer's config, and where it comes from."""
+
+    value: Any
+    origin: str
+    """`spec: <key>`, `algorithm: <name>`, `node`, `cpu` or `overrides`."""
+
+
+class Command(NamedTuple):
+    """What starts the trainer."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    settings: dict[str, Setting]
+    """The config that argv carries, by key, with origins; for `runner render --what config`."""
+
+
+class MetricLine(NamedTuple):
+    """One step's raw metrics, as the trainer wrote them."""
+
+    step: int
+    values: dict[str, float]
+
+
+class SavedCheckpoint(NamedTuple):
+    """A complete checkpoint on disk."""
+
+    step: int
+    folder: Path
+    export: Path | None
+    """Folder in Hugging Face format inside it, when the trainer wrote one."""
+
+
+class Trainer(Protocol):
+    """A trainer, such as verl."""
+
+    name: str
+    wants_parquet: bool
+    """Whether datasets are converted to Parquet for it; else it gets them as they are."""
+
+    def refusals(self, terms: Terms) -> tuple[str, ...]:
+        """Return the terms that it cannot express, each as a sentence; empty when all can be."""
+
+    def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
+        """Return the command for `run` with its files in `layout`, ending after `steps`."""
+
+    def parse(self, line: str) -> MetricLine | None:
+        """Return the metrics of one line of the metrics file; None when it holds none."""
+
+    def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
+        """Return the canonical metrics among raw `values`."""
+
+    def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
+        """Yield the complete checkpoints below `folder`, oldest first."""
+
+    def resume(self, folder: Path, step: int) -> None:
+        """Make the trainer continue from the checkpoint of `step` that was put into `folder`."""
+
+    def needs_ray(self, run: Run) -> bool:
+        """Whether a Ray cluster has to be up before the command starts."""
+
+
+def planned_steps(run: Run, rows: int | None) -> int | None:
+    """Return the steps that `run` plans: `steps`, or whole batches of `rows` times `epochs`.
+
+    Trainers drop the last, incomplete batch of an epoch. None when it takes `rows` to know and
+    they are not known.
+    """
+    training = run.spec.training
+    if training.steps is not None:
+        return training.steps
+    if training.epochs is None or rows is None:
+        return None
+    return training.epochs * (rows // training.prompts_per_step)

@@ -1,0 +1,93 @@
+"""`trainer: script`: a training command of your own.
+
+The command runs in the folder of the recorded commit's files and is told where things are by its
+environment (`ROLLBOOK_…`, see `compile`). It writes its metrics as JSON lines,
+
+    {"step": 3, "reward/mean": 0.41, "my/own": 7}
+
+to the file ROLLBOOK_METRICS, with canonical names where they fit, and its checkpoints to folders
+`step-<n>` below ROLLBOOK_CHECKPOINTS. A reward function that the spec declares is to be called
+through `from rollbook_reward import compute_score`, which keeps the record that proves it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runner.algorithms.base import Terms
+from runner.metrics import find
+from runner.spec.experiment import Run
+from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint
+
+_STEP = re.compile(r"step-(\d+)")
+
+
+class ScriptTrainer:
+    """Any command that writes the metrics file."""
+
+    name = "script"
+    wants_parquet = False
+
+    def refusals(self, terms: Terms) -> tuple[str, ...]:
+        """A script's algorithm is its own affair."""
+        return ()
+
+    def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
+        """Return the spec's own command; `python` stands for the training environment's."""
+        script = run.spec.script
+        if script is None:
+            raise ValueError("a script run has a script section")
+        program, *arguments = script.command
+        environment = {
+            "ROLLBOOK_METRICS": layout.metrics,
+            "ROLLBOOK_CHECKPOINTS": layout.checkpoints,
+            "ROLLBOOK_TRAIN_DATA": layout.train,
+            "ROLLBOOK_VAL_DATA": json.dumps(dict(layout.val), sort_keys=True),
+            "ROLLBOOK_MODEL": layout.model,
+            "ROLLBOOK_SEED": str(run.seed),
+            "ROLLBOOK_STEPS": "" if steps is None else str(steps),
+            "ROLLBOOK_SPEC": run.spec.model_dump_json(by_alias=True),
+            "PYTHONPATH": f"{layout.code}:{layout.inside}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        python = layout.python if program in ("python", "python3") else program
+        return Command((python, *arguments), environment, {})
+
+    def parse(self, line: str) -> MetricLine | None:
+        """Read one JSON object with a whole-number `step`."""
+        try:
+            data = json.loads(line)
+            step = data.pop("step")
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return None
+        if not isinstance(step, int):
+            return None
+        values = {name: float(value) for name, value in data.items() if _is_number(value)}
+        return MetricLine(step, values)
+
+    def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
+        """Keep what already has a canonical name."""
+        return {name: value for name, value in values.items() if find(name)}
+
+    def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
+        """Yield the folders `step-<n>`."""
+        found = [
+            (int(m[1]), path) for path in folder.glob("step-*") if (m := _STEP.fullmatch(path.name))
+        ]
+        for step, path in sorted(found):
+            yield SavedCheckpoint(step, path, path)
+
+    def resume(self, folder: Path, step: int) -> None:
+        """The script finds `step-<n>` below ROLLBOOK_CHECKPOINTS and decides itself."""
+
+    def needs_ray(self, run: Run) -> bool:
+        """A script starts what it needs."""
+        return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)

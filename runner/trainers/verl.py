@@ -1,0 +1,130 @@
+"""verl 0.9.1: `main_ppo` for reinforcement learning, `sft_trainer` for supervised training.
+
+Keys and their meaning: verl's `trainer/config/*.yaml` and `workers/config/*.py` of that version.
+A key with `+` is one that verl's dataclasses read but its YAML does not list.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.algorithms.base import Terms
+from runner.spec.experiment import Run
+from runner.trainers import verl_metrics, verl_ppo, verl_sft
+from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint, Setting
+from runner.trainers.hydra import override
+
+ADVANTAGES = frozenset({"grpo"})
+POLICY_LOSSES = frozenset({"vanilla"})
+TRACKER = "latest_checkpointed_iteration.txt"
+_STEP = re.compile(r"global_step_(\d+)")
+
+
+class VerlTrainer:
+    """verl, version 0.9.1."""
+
+    name = "verl"
+    wants_parquet = True
+
+    def refusals(self, terms: Terms) -> tuple[str, ...]:
+        """Return what verl has no key for."""
+        found = []
+        if terms.stage == "preference":
+            found.append("verl has no trainer for preference pairs")
+        if terms.advantage and terms.advantage not in ADVANTAGES:
+            found.append(f"verl has no advantage estimator `{terms.advantage}`")
+        if terms.policy_loss and terms.policy_loss not in POLICY_LOSSES:
+            found.append(f"verl has no policy loss `{terms.policy_loss}`")
+        return tuple(found)
+
+    def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
+        """Return verl's command line; `overrides` of the spec come last and win."""
+        module = verl_sft if _terms(run).stage == "sft" else verl_ppo
+        settings = {**module.settings(run, layout, steps), **_overrides(run.spec.overrides)}
+        arguments = tuple(override(key, setting.value) for key, setting in settings.items())
+        return Command(
+            (*module.program(run, layout), *arguments), _environment(run, layout), settings
+        )
+
+    def parse(self, line: str) -> MetricLine | None:
+        """Read a line of verl's file logger: {"step": …, "data": {…}}."""
+        try:
+            entry = json.loads(line)
+            step, data = int(entry["step"]), dict(entry["data"])
+        except (ValueError, KeyError, TypeError):
+            return None
+        numbers = {name: float(value) for name, value in data.items() if _is_number(value)}
+        return MetricLine(step, numbers)
+
+    def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
+        """Translate verl's names by the table in `verl_metrics`."""
+        return verl_metrics.canonical(values)
+
+    def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
+        """Yield what verl has finished writing.
+
+        verl writes `latest_checkpointed_iteration.txt` last, and leaves stubs of pruned steps that
+        hold no weights: a step counts when it is not newer than the former and not the latter.
+        """
+        tracker = folder / TRACKER
+        newest = int(tracker.read_text()) if tracker.is_file() else -1
+        for step, path in sorted(_steps(folder)):
+            weights = path / "actor" if (path / "actor").is_dir() else path
+            if step <= newest and any(weights.glob("model_world_size_*")):
+                export = weights / "huggingface"
+                has_weights = any(export.glob("*.safetensors"))
+                yield SavedCheckpoint(step, path, export if has_weights else None)
+
+    def resume(self, folder: Path, step: int) -> None:
+        """Write the file in which verl looks for the newest step."""
+        (folder / TRACKER).write_text(str(step))
+
+    def needs_ray(self, run: Run) -> bool:
+        """The driver of main_ppo joins a Ray cluster; supervised training has none."""
+        return _terms(run).stage == "rl"
+
+
+def _terms(run: Run) -> Terms:
+    if run.spec.algorithm is None:
+        raise ValueError("a verl run has an algorithm")
+    return run.spec.algorithm.terms()
+
+
+def _environment(run: Run, layout: Layout) -> dict[str, str]:
+    environment = {
+        "VERL_FILE_LOGGER_PATH": layout.metrics,
+        "HYDRA_FULL_ERROR": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": layout.inside,
+    }
+    wandb = run.spec.tracking.wandb
+    if wandb and wandb.entity:
+        environment["WANDB_ENTITY"] = wandb.entity
+    return environment
+
+
+def _overrides(overrides: Mapping[str, Any]) -> dict[str, Setting]:
+    return {key: Setting(value, "overrides") for key, value in _flat(overrides)}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _steps(folder: Path) -> Iterator[tuple[int, Path]]:
+    for path in folder.glob("global_step_*"):
+        if match := _STEP.fullmatch(path.name):
+            yield int(match[1]), path
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

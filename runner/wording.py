@@ -1,0 +1,55 @@
+"""How facts are put in words, the same in plans, statuses, pages and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from runner.ledger.record import RunRecord
+from runner.spec.identity import Change
+
+_DIGEST_LENGTH = 12
+
+
+def value(content: Any) -> str:
+    """Return a value of a spec as people write it; digests are cut short."""
+    if content is None:
+        return "none"
+    if isinstance(content, bool):
+        return "true" if content else "false"
+    if isinstance(content, float):
+        return f"{content:.12g}"
+    text = str(content)
+    kind, colon, digest = text.partition(":")
+    if colon and kind in ("git", "md5", "sha256", "git-folder"):
+        return f"{kind}:{digest[:8]}"
+    return text
+
+
+def changed_fields(changes: Iterable[Change], limit: int = 3) -> str:
+    """Return `learning_rate 1e-06 → 5e-07` for the first changes that bear identity."""
+    bearing = [change for change in changes if change.bears_identity]
+    parts = [
+        f"{name(change.field)} {value(change.old)} → {value(change.new)}" for change in bearing
+    ]
+    more = [f"{len(parts) - limit} more"] if len(parts) > limit else []
+    return ", ".join(parts[:limit] + more)
+
+
+def name(field: str) -> str:
+    """Return a field as people call it: inputs by what they are, settings by their last part."""
+    if field.startswith("inputs.code."):
+        return field.removeprefix("inputs.code.")
+    if field.startswith("inputs."):
+        return field.removeprefix("inputs.").replace("val.", "validation set ") + " data"
+    return field.rpartition(".")[2]
+
+
+def kept(record: RunRecord, experiment: str) -> str:
+    """Return why a run that the ledger knows is kept."""
+    attempt = record.latest
+    told = attempt.state if attempt.state != "ended" else f"{attempt.outcome}"
+    when = f" {attempt.ended_at[:10]}" if attempt.ended_at else ""
+    renamed = f" as {record.experiment}" if record.experiment != experiment else ""
+    cure = "" if attempt.outcome in (None, "succeeded") else f"; runner retry {record.run_id}"
+    return f"{told}{when}{renamed}{cure}"
