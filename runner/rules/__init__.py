@@ -1,0 +1,83 @@
+"""The rules over specs: one small function each, one line each in this table.
+
+Add one: write a function from Subject to findings in a module of its subject, with one line of
+documentation as its docstring; add it here; add a spec that trips it to `tests/rules/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from runner.findings import Finding
+from runner.registry import Registry
+from runner.rules import batch, dataset, expectations, files, policy, reward
+from runner.rules.base import Context, Rule, Subject
+from runner.spec.check import Loaded, LoadedExperiment, in_order
+from runner.spec.inputs import DvcOutputs
+from runner.spec.tree import Tree
+
+RULES: dict[str, Rule] = {
+    "batch.divides": Rule("error", batch.divides),
+    "data.known": Rule("error", dataset.known),
+    "expect.measurable": Rule("error", expectations.measurable),
+    "policy.secrets": Rule("error", policy.secrets),
+    "reward.exists": Rule("error", reward.exists),
+    "script.files": Rule("error", files.exist),
+    "training.length": Rule("error", batch.length),
+}
+
+
+def check(
+    loaded: Loaded,
+    tree: Tree,
+    registry: Registry,
+    is_tracked: Callable[[str], bool] | None = None,
+) -> tuple[Finding, ...]:
+    """Return what the rules find in all experiments of `loaded`, each once, sorted by place."""
+    found = check_each(loaded, tree, registry, is_tracked)
+    return in_order(finding for findings in found.values() for finding in findings)
+
+
+def check_each(
+    loaded: Loaded,
+    tree: Tree,
+    registry: Registry,
+    is_tracked: Callable[[str], bool] | None = None,
+) -> dict[str, tuple[Finding, ...]]:
+    """Return what the rules find in each experiment, by its name.
+
+    A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
+    counts as tracked when it is, or lies in, an output of DVC or the tree has it.
+    """
+    context = Context(tree, registry, is_tracked or _tracked_in(tree))
+    return {
+        experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
+    }
+
+
+def _check(experiment: LoadedExperiment, context: Context) -> Iterator[Finding]:
+    for subject in _subjects(experiment, context):
+        for name, rule in RULES.items():
+            for finding in rule.check(subject):
+                yield finding._replace(rule=name, level=rule.level)
+
+
+def _subjects(experiment: LoadedExperiment, context: Context) -> Iterator[Subject]:
+    """Yield each point of the matrix once; seeds share their spec."""
+    former = None
+    for run, marks in zip(experiment.runs, experiment.run_marks, strict=True):
+        if run.spec is not former:
+            yield Subject(experiment.name, run.spec, marks, context)
+        former = run.spec
+
+
+def _tracked_in(tree: Tree) -> Callable[[str], bool]:
+    outputs: list[DvcOutputs] = []
+
+    def is_tracked(path: str) -> bool:
+        if not outputs:
+            outputs.append(DvcOutputs(tree))
+        known = outputs[0].find(path) is not None
+        return known or tree.read(path) is not None or bool(tree.paths(path, ""))
+
+    return is_tracked

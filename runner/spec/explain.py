@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
-
-from pydantic import ValidationError
 
 from runner.findings import Finding, at
 from runner.spec import wording
+from runner.spec.experiment import Experiment
 from runner.spec.fields import Model, keys, models_at, nearest, places
 from runner.spec.node import Marks, Node, Path, child, data, dotted
 from runner.spec.scalars import shown
+
+FILE_KEYS = ("extends", "matrix")
+"""Keys of a spec file that are gone once it is an Experiment."""
 
 _TAG_MISSING, _TAG_UNKNOWN = "union_tag_not_found", "union_tag_invalid"
 
@@ -28,9 +30,9 @@ class _Fault(NamedTuple):
     text: str
 
 
-def explain(error: ValidationError, model: Model, marks: Marks) -> Iterator[Finding]:
-    """Yield a finding for every error that `model` has with the values of `marks`."""
-    for detail in error.errors(include_url=False):
+def explain(errors: Iterable[Any], model: Model, marks: Marks) -> Iterator[Finding]:
+    """Yield a finding for each of pydantic's `errors` of `model` with the values of `marks`."""
+    for detail in errors:
         fault = _located(detail, marks.root)
         rule, message, cure = _words(fault, model, marks)
         place = marks.key if fault.on_key else marks.value
@@ -80,7 +82,10 @@ def _words(fault: _Fault, model: Model, marks: Marks) -> tuple[str, str, str]:
         return ("spec.unknown_key", *_unknown(fault.path, model, marks))
     if fault.kind == "missing":
         return ("spec.missing", *_missing(fault.path, model))
-    if fault.kind in (_TAG_MISSING, _TAG_UNKNOWN):
+    if fault.kind in (FILE_KEYS = ("extends", "matrix")
+"""Keys of a spec file that are gone once it is an Experiment."""
+
+_TAG_MISSING, _TAG_UNKNOWN):
         return _tag(fault, model)
     if fault.kind in wording.EXPECTED:
         return (
@@ -115,7 +120,8 @@ def _known_at(parent: Path, model: Model, marks: Marks) -> list[str]:
     members = models_at(model, parent)
     named = marks.find((*parent, "name"))
     chosen = [one for one in members if named and named.value in _names(one)] or members
-    return list(dict.fromkeys(key for one in chosen for key in keys(one)))
+    of_files = FILE_KEYS if model is Experiment and not parent else ()
+    return list(dict.fromkeys([*(key for one in chosen for key in keys(one)), *of_files]))
 
 
 def _names(member: Model) -> tuple[Any, ...]:
@@ -129,7 +135,7 @@ def _missing(path: Path, model: Model) -> tuple[str, str]:
         (keys(one)[key].description for one in models_at(model, path[:-1]) if key in keys(one)), ""
     )
     where = f" below `{dotted(path[:-1])}`" if len(path) > 1 else ""
-    says = f": {means[0].lower()}{means[1:]}".rstrip(".") if means else ""
+    says = f" ({means.rstrip('.')})" if means else ""
     return f"the key `{dotted(path)}` is missing{says}", f"add `{key}: …`{where}"
 
 

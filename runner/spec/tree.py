@@ -35,9 +35,14 @@ class WorkTree:
         return place.read_bytes() if place.is_file() else None
 
     def paths(self, folder: str, suffix: str) -> list[str]:
-        """Return the files below `folder` (links to folders are not followed), sorted."""
+        """Return the files below `folder`, sorted.
+
+        Links to folders are not followed; hidden folders and `__pycache__` are passed over.
+        """
+        self._resolve(folder)
         found: list[str] = []
-        for parent, _, names in os.walk(self.root / folder):
+        for parent, folders, names in os.walk(self.root / folder):
+            folders[:] = [one for one in folders if one[0] != "." and one != "__pycache__"]
             inside = Path(parent).relative_to(self.root)
             found.extend((inside / name).as_posix() for name in names if name.endswith(suffix))
         return sorted(found)

@@ -108,7 +108,8 @@ def choice_cure(value: Any, allowed: list[str]) -> str:
 def out_of_bounds(key: str, kind: str, value: Any, context: dict[str, Any]) -> tuple[str, str]:
     """Say which limit `value` breaks, and what to write."""
     name, words = BOUNDS[kind]
-    limit = words.format(context[name])
+    bound = context[name]
+    limit = words.format(f"{bound:g}" if isinstance(bound, float) else bound)
     if kind in ("too_short", "too_long"):
         limit = f"a list {limit}"
         return f"`{key}` has {len(value)} entries; it must be {limit}", f"write {limit}"

@@ -1,0 +1,51 @@
+"""What a rule gets to see, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from runner.findings import Finding, Level
+from runner.registry import Registry
+from runner.spec.experiment import Experiment
+from runner.spec.node import Marks, Path, dotted
+from runner.spec.tree import Tree
+
+
+class Context(NamedTuple):
+    """What rules know besides the spec."""
+
+    tree: Tree
+    registry: Registry
+    """Settings; the caller decides of which commit its policy is."""
+    is_tracked: Callable[[str], bool]
+    """Whether DVC or git knows the content of a path of the repository."""
+
+
+class Subject(NamedTuple):
+    """One point of an experiment: what a rule is about."""
+
+    name: str
+    spec: Experiment
+    marks: Marks
+    context: Context
+
+    def at(self, path: Path, message: str, cure: str, *, on_key: bool = False) -> Finding:
+        """Return a finding at the value (or key) at `path`, or its nearest parent's key.
+
+        The rule's id and level are filled in by the frame.
+        """
+        mark = self.marks.key(path) if on_key else self.marks.value(path)
+        return Finding(*mark, dotted(path), "", "error", message, cure)
+
+
+class Rule(NamedTuple):
+    """A rule: whether it blocks, and the function whose docstring documents it."""
+
+    level: Level
+    check: Callable[[Subject], Iterator[Finding]]
+
+    @property
+    def documentation(self) -> str:
+        """One line: what the rule asks for."""
+        return (self.check.__doc__ or "").strip().partition("\n")[0]

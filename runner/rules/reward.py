@@ -1,0 +1,68 @@
+"""Rules on the reward function; its file is parsed, never executed."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+
+from runner.findings import Finding
+from runner.rules.base import Subject
+from runner.spec.fields import nearest
+from runner.spec.tree import Tree
+
+MAX_BYTES = 1024 * 1024
+
+
+def exists(subject: Subject) -> Iterator[Finding]:
+    """Reinforcement learning has a reward, its file defines the function, and SFT has none."""
+    spec = subject.spec
+    needs = spec.algorithm.terms().needs_reward if spec.algorithm else False
+    if spec.reward is None:
+        if needs and spec.pin.name != "script":
+            message = f"`{_name(subject)}` needs a reward function"
+            cure = "add `reward: reward/<file>.py:<function>`"
+            yield subject.at(("algorithm",), message, cure, on_key=True)
+        return
+    if spec.algorithm and not needs:
+        message = f"`{_name(subject)}` has no use for a reward function"
+        yield subject.at(("reward",), message, "delete `reward`", on_key=True)
+        return
+    problem = _problem(subject.context.tree, spec.reward)
+    if problem:
+        yield subject.at(("reward",), *problem)
+
+
+def _name(subject: Subject) -> str:
+    return subject.spec.algorithm.name if subject.spec.algorithm else ""
+
+
+def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
+    """Return what is wrong with the named function, and the cure."""
+    path, _, function = reward.rpartition(":")
+    source = tree.read(path)
+    if source is None:
+        near = nearest(path, tree.paths("reward", ".py"))
+        cure = f"did you mean `{near}`?" if near else "write the file, or correct the path"
+        return f"`{path}` does not exist in the repository", cure
+    if len(source) > MAX_BYTES:
+        return f"`{path}` is larger than 1 MiB", "keep data out of the code"
+    try:
+        defined = _functions(source)
+    except SyntaxError as error:
+        return f"`{path}` is not valid Python: line {error.lineno}: {error.msg}", "correct it there"
+    except (ValueError, RecursionError, MemoryError):
+        return f"`{path}` is not valid Python", "correct it there"
+    if function in defined:
+        return None
+    near = nearest(function, defined)
+    cure = f"did you mean `{near}`?" if near else f"write `def {function}(…)` there"
+    return f"`{path}` does not define the function `{function}`", cure
+
+
+def _functions(source: bytes) -> tuple[str, ...]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = ast.parse(source)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return tuple(node.name for node in module.body if isinstance(node, kinds))

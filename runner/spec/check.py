@@ -1,0 +1,128 @@
+"""From a tree of files to valid experiments and settings, or findings that say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from runner.errors import InvalidSpec, Refused
+from runner.findings import Finding
+from runner.registry import FILE, Registry
+from runner.spec.expand import MarkedRun, expand, validate_base
+from runner.spec.experiment import Experiment, Run
+from runner.spec.explain import explain
+from runner.spec.fields import nearest
+from runner.spec.load import Specs, is_base, path_of
+from runner.spec.node import Marks, data
+from runner.spec.section import FROM_FILE
+from runner.spec.tree import Tree
+from runner.spec.yaml import parse
+
+
+class LoadedExperiment(NamedTuple):
+    """A valid experiment: its runs, and where each value stands."""
+
+    name: str
+    path: str
+    runs: tuple[Run, ...]
+    """In a fixed order: the points of the matrix, and for each its seeds."""
+    experiment: Experiment
+    """The spec; with a matrix, that of the first point."""
+    own: dict[str, Any]
+    """What the file itself says, before bases are merged in: with `extends` and `matrix`."""
+    bases: tuple[str, ...]
+    """Paths of all files that it extends, directly or not."""
+    marks: Marks
+    """Places of the spec with its bases, without its matrix."""
+    run_marks: tuple[Marks, ...]
+    """For each run the places of its spec; values of the matrix stand in the matrix."""
+
+
+class Loaded(NamedTuple):
+    """The experiments of a tree; the invalid ones are there only as findings."""
+
+    experiments: tuple[LoadedExperiment, ...]
+    findings: tuple[Finding, ...]
+    """Each once, sorted by place; the path is the file at fault, which may be a base."""
+    refused: dict[str, tuple[Finding, ...]]
+    """The findings of each invalid experiment, by its name, its bases' among them."""
+
+
+def load_experiments(tree: Tree, only: Sequence[str] | None = None) -> Loaded:
+    """Load all experiments of `tree`, or `only` some, by name or path.
+
+    An invalid file blocks the experiments that are or extend it, and no other. Raises Refused for
+    a name in `only` that is no experiment.
+    """
+    specs = Specs(tree)
+    names = [name for name in specs.names if not is_base(name)]
+    findings: list[Finding] = []
+    if only is None:
+        findings += specs.findings.values()
+        findings += _of_bases(specs)
+    else:
+        names = [_chosen(name, names, specs) for name in dict.fromkeys(only)]
+    experiments: list[LoadedExperiment] = []
+    refused: dict[str, tuple[Finding, ...]] = {}
+    for name in names:
+        try:
+            experiments.append(_load(specs, name))
+        except InvalidSpec as invalid:
+            refused[name] = invalid.findings
+            findings += invalid.findings
+    return Loaded(tuple(experiments), in_order(findings), refused)
+
+
+def load_registry(tree: Tree) -> Registry:
+    """Load registry.yaml; raises InvalidSpec, or Refused where there is none."""
+    text = tree.read(FILE)
+    if text is None:
+        raise Refused(f"there is no {FILE} here", cure="runner init   makes a registry")
+    document = parse(text, FILE)
+    try:
+        return Registry.model_validate(document.data, context=FROM_FILE)
+    except ValidationError as error:
+        raise InvalidSpec(tuple(explain(error.errors(), Registry, document.marks))) from None
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return each of `findings` once, by path, line and column."""
+    return tuple(sorted(dict.fromkeys(findings), key=lambda one: (one.path, one.line, one.column)))
+
+
+def _load(specs: Specs, name: str) -> LoadedExperiment:
+    merged = specs.merged(name)
+    marked: tuple[MarkedRun, ...] = expand(name, merged.root, merged.matrix)
+    return LoadedExperiment(
+        name=name,
+        path=path_of(name),
+        runs=tuple(one.run for one in marked),
+        experiment=marked[0].run.spec,
+        own=data(merged.own.root),
+        bases=merged.bases,
+        marks=Marks(merged.root),
+        run_marks=tuple(one.marks for one in marked),
+    )
+
+
+def _of_bases(specs: Specs) -> Iterator[Finding]:
+    for name in filter(is_base, specs.names):
+        try:
+            yield from validate_base(specs.merged(name).root)
+        except InvalidSpec as invalid:
+            yield from invalid.findings
+
+
+def _chosen(name: str, names: list[str], specs: Specs) -> str:
+    short = name.removeprefix("./").removeprefix("experiments/").removesuffix(".yaml")
+    if short in names:
+        return short
+    misnamed = specs.findings.get(name)
+    if misnamed:
+        raise InvalidSpec((misnamed,))
+    near = nearest(short, names)
+    cure = f"did you mean `{near}`?" if near else f"write it to {path_of(short)}"
+    message = f"`{short}` is abstract" if is_base(short) else f"there is no experiment `{short}`"
+    raise Refused(message, cure=cure)

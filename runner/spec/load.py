@@ -1,0 +1,181 @@
+"""Files below `experiments/` with their bases merged in.
+
+`extends` names one file or several, relative to `experiments/` and without `.yaml`; they are laid
+over each other in that order, the file itself last (see `merge.py` for how). Files below
+`experiments/bases/` are abstract: no experiments, and without a matrix. An experiment may extend
+another one unless that has a matrix.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import NamedTuple
+
+from runner.errors import InvalidSpec, Refused
+from runner.findings import Finding, Mark, at
+from runner.spec.experiment import NAME
+from runner.spec.fields import nearest
+from runner.spec.merge import merge
+from runner.spec.node import Node
+from runner.spec.scalars import shown
+from runner.spec.tree import Tree
+from runner.spec.yaml import Document, parse
+
+FOLDER = "experiments"
+BASES = "bases/"
+MAX_DEPTH = 10
+MAX_BASES = 10
+
+
+class Merged(NamedTuple):
+    """One file with its bases: the spec, its matrix, and the paths of the bases."""
+
+    root: Node
+    matrix: Node | None
+    own: Document
+    bases: tuple[str, ...]
+    depth: int
+
+
+def path_of(name: str) -> str:
+    """Return the file of the experiment or base `name`."""
+    return f"{FOLDER}/{name}.yaml"
+
+
+def is_base(name: str) -> bool:
+    """Whether `name` is abstract: a file only for `extends`."""
+    return name.startswith(BASES)
+
+
+class Specs:
+    """The spec files of a tree, each read once."""
+
+    def __init__(self, tree: Tree) -> None:
+        """List the files of `tree`; none is read yet."""
+        self._tree = tree
+        self.findings: dict[str, Finding] = {}
+        """By path, what is wrong with the names of files."""
+        self.names = tuple(self._named(tree.paths(FOLDER, ".yaml")))
+        self._known = frozenset(self.names)
+        for path in tree.paths(FOLDER, ".yml"):
+            cure = f"git mv {path} {path.removesuffix('.yml')}.yaml"
+            self.findings[path] = _whole(path, "spec.name", "spec files end with .yaml", cure)
+        self._documents: dict[str, Document | InvalidSpec] = {}
+        self._merged: dict[str, Merged] = {}
+
+    def document(self, name: str) -> Document:
+        """Return the file of `name` as written; raises InvalidSpec."""
+        if name not in self._documents:
+            try:
+                self._documents[name] = self._read(path_of(name))
+            except InvalidSpec as invalid:
+                self._documents[name] = invalid
+        document = self._documents[name]
+        if isinstance(document, InvalidSpec):
+            raise InvalidSpec(document.findings)
+        return document
+
+    def merged(self, name: str, chain: tuple[str, ...] = ()) -> Merged:
+        """Return the spec of `name` with its bases merged in.
+
+        `chain` is the way of `extends` that led here. Raises InvalidSpec, with findings in the
+        file that is at fault.
+        """
+        if name not in self._merged:
+            self._merged[name] = self._merge(name, (*chain, name))
+        return self._merged[name]
+
+    def _merge(self, name: str, chain: tuple[str, ...]) -> Merged:
+        own = self.document(name)
+        top = own.root.value
+        assert isinstance(top, dict)  # noqa: S101 - parse returns mappings alone
+        matrix = top.get("matrix")
+        if matrix and is_base(name):
+            raise _invalid(matrix.key_mark, "matrix", "spec.matrix", "a base cannot have a matrix",
+                           "move it to the experiments that extend this file")  # fmt: skip
+        bases = [
+            self._base(entry, str(entry.value), chain) for entry in _entries(top.get("extends"))
+        ]
+        depth = 1 + max((base.depth for base in bases), default=0)
+        if depth > MAX_DEPTH:
+            raise _too_deep(top["extends"], chain)
+        rest = {key: value for key, value in top.items() if key not in ("extends", "matrix")}
+        root = own.root._replace(value=rest)
+        full = reduce(merge, [*(base.root for base in bases), root])
+        paths = (path for base in bases for path in (*base.bases, base.own.root.mark.path))
+        return Merged(full, matrix, own, tuple(dict.fromkeys(paths)), depth)
+
+    def _base(self, entry: Node, name: str, chain: tuple[str, ...]) -> Merged:
+        if name in chain:
+            way = " -> ".join((*chain, name))
+            raise _extends(entry, f"`extends` goes in a circle: {way}", "take one link out")
+        if not NAME.fullmatch(name) or name not in self._known:
+            raise _extends(entry, f"{shown(name)} is no spec below {FOLDER}/", self._meant(name))
+        if len(chain) > MAX_DEPTH:
+            raise _too_deep(entry, chain)
+        base = self.merged(name, chain)
+        if base.matrix:
+            message = f"`{name}` has a matrix and so cannot be extended"
+            raise _extends(entry, message, "move what is shared to a file in experiments/bases/")
+        return base
+
+    def _meant(self, name: str) -> str:
+        tidy = name.removeprefix(f"{FOLDER}/").removesuffix(".yaml").removesuffix(".yml")
+        if tidy in self._known:
+            return f"write {tidy}"
+        near = nearest(tidy, self.names) or nearest(f"{BASES}{tidy}", self.names)
+        return f"did you mean `{near}`?" if near else f"name a file below {FOLDER}/, without .yaml"
+
+    def _read(self, path: str) -> Document:
+        try:
+            text = self._tree.read(path)
+        except Refused as refused:
+            cure = refused.cure or "write another path"
+            raise InvalidSpec((_whole(path, "spec.name", refused.message, cure),)) from None
+        if text is None:
+            message = f"{path} is no file"
+            raise InvalidSpec((_whole(path, "spec.name", message, "write it there"),))
+        return parse(text, path)
+
+    def _named(self, paths: list[str]) -> list[str]:
+        names = []
+        for path in paths:
+            name = path.removeprefix(f"{FOLDER}/").removesuffix(".yaml")
+            if NAME.fullmatch(name) and len(name) <= 200:
+                names.append(name)
+                continue
+            message = f"{shown(name)} cannot name an experiment"
+            cure = "name it in small letters, digits, `.`, `_`, `-` (folders with `/`), up to 200"
+            self.findings[path] = _whole(path, "spec.name", message, cure)
+        return names
+
+
+def _entries(extends: Node | None) -> list[Node]:
+    if extends is None:
+        return []
+    entries = extends.value if isinstance(extends.value, list) else [extends]
+    if not entries or len(entries) > MAX_BASES:
+        message = f"`extends` names {len(entries)} files; it takes 1 to {MAX_BASES}"
+        raise _extends(extends, message, "name the base, or delete the line")
+    for entry in entries:
+        if not isinstance(entry.value, str) or not entry.value:
+            message = "`extends` takes the name of a file, or a list of names"
+            raise _extends(entry, message, "name the base, like bases/gsm8k-grpo, or delete it")
+    return entries
+
+
+def _too_deep(entry: Node, chain: tuple[str, ...]) -> InvalidSpec:
+    message = f"`extends` is deeper than {MAX_DEPTH} files: {' -> '.join(chain)}"
+    return _invalid(entry.mark, "extends", "spec.limit", message, "flatten the bases")
+
+
+def _extends(entry: Node, message: str, cure: str) -> InvalidSpec:
+    return _invalid(entry.mark, "extends", "spec.extends", message, cure)
+
+
+def _invalid(mark: Mark, key: str, rule: str, message: str, cure: str) -> InvalidSpec:
+    return InvalidSpec((at(mark, key, rule, message, cure),))
+
+
+def _whole(path: str, rule: str, message: str, cure: str) -> Finding:
+    return at(Mark(path, 1, 1), "", rule, message, cure)
