@@ -82,10 +82,7 @@ def _words(fault: _Fault, model: Model, marks: Marks) -> tuple[str, str, str]:
         return ("spec.unknown_key", *_unknown(fault.path, model, marks))
     if fault.kind == "missing":
         return ("spec.missing", *_missing(fault.path, model))
-    if fault.kind in (FILE_KEYS = ("extends", "matrix")
-"""Keys of a spec file that are gone once it is an Experiment."""
-
-_TAG_MISSING, _TAG_UNKNOWN):
+    if fault.kind in (_TAG_MISSING, _TAG_UNKNOWN):
         return _tag(fault, model)
     if fault.kind in wording.EXPECTED:
         return (
