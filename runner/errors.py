@@ -2,7 +2,8 @@
 
     RunnerError
     ├── Refused               exit 1   the input is at fault: says what, where, why, cure
-    │   └── InvalidSpec       exit 1   findings with file, line, column and key
+    │   ├── InvalidSpec       exit 1   findings with file, line, column and key
+    │   └── LeaseHeld         exit 1   another job is already the training of this attempt
     ├── OutsideError          exit 3   something outside failed; trying again may help
     ├── Inconclusive          exit 4   evidence does not decide
     └── RunFailed             exit 5   the run failed, an expectation failed, not reproduced
@@ -52,6 +53,13 @@ class InvalidSpec(Refused):
         """Keep all `findings`; the message is the first one's."""
         super().__init__(findings[0].message, cure=findings[0].cure)
         self.findings = findings
+
+
+class LeaseHeld(Refused):
+    """Another job holds the lease of this attempt: this one stops without touching anything.
+
+    Refused and no OutsideError, because trying again would not help: a lease does not run out.
+    """
 
 
 class OutsideError(RunnerError):

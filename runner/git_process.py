@@ -40,8 +40,8 @@ class Answer(NamedTuple):
     @property
     def last_line(self) -> str:
         """The line of standard error that says most: the last with `fatal:` or `error:` in it."""
-        # Git closes what a transport said with this paragraph, which says nothing.
-        said = self.error.partition("fatal: Could not read from remote repository")[0]
+        # Git closes what was said before with these words, which say nothing.
+        said = re.split("fatal: Could not read from remote|error: failed to push", self.error)[0]
         lines = [line.strip() for line in (said or self.error).splitlines() if line.strip()]
         telling = [line for line in lines if re.search(r"fatal: |error: |rejected", line)]
         return (telling or lines or [f"exit status {self.status}"])[-1]

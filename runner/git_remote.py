@@ -60,7 +60,7 @@ class Remote:
         ask `reference` before believing it. Raises OutsideError when there is no answer in time.
         """
         lease = f"--force-with-lease={reference}:{old or ''}"
-        options = ["--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
+        options = ["--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"]
         return self._ask("push", *options, lease, "--", self.name, f"{new}:{reference}")
 
     def _list(self, *arguments: str) -> list[tuple[str, str]]:

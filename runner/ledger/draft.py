@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from runner.ledger.entry import ExperimentEntry
@@ -30,7 +30,6 @@ class Draft:
         self.snapshot = snapshot
         self._files: dict[str, bytes | None] = {}
         self._records: dict[str, RunRecord] = {}
-        self._active: dict[str, int] | None = None
 
     def put(self, path: str, content: bytes | None) -> Draft:
         """Write (None: delete) one file."""
@@ -42,23 +41,34 @@ class Draft:
         return self._records.get(run_id) or self.snapshot.record(run_id)
 
     def put_record(self, record: RunRecord) -> Draft:
-        """Write a run's record and keep the list of active runs in step.
+        """Write a run's record; the list of active runs follows.
 
         Raises Refused when it contradicts the record there: see `check_successor`.
         """
         check_successor(self.record(record.run_id), record)
         self._records[record.run_id] = record
-        self._files.update(record_files(record))
-        self._set_active(record)
         return self
 
-    def _set_active(self, record: RunRecord) -> None:
-        if self._active is None:
-            self._active = self.snapshot.active()
-        self._active.pop(record.run_id, None)
-        if record.is_active:
-            self._active[record.run_id] = record.latest.number
-        self._files[ACTIVE] = ledger_json(self._active)
+    def put_records(self, records: Iterable[RunRecord]) -> Draft:
+        """Write several records as `put_record` does, reading what is there in one batch."""
+        given = list(records)
+        self.snapshot.read_many(record_path(record.run_id) for record in given)
+        for record in given:
+            self.put_record(record)
+        return self
+
+    def _record_files(self) -> dict[str, bytes | None]:
+        """The records' own files, and the list of active runs in step with them."""
+        if not self._records:
+            return {}
+        active = self.snapshot.active()
+        files: dict[str, bytes | None] = {}
+        for run_id, record in self._records.items():
+            files.update(record_files(record))
+            active.pop(run_id, None)
+            if record.is_active:
+                active[run_id] = record.latest.number
+        return {**files, ACTIVE: ledger_json(active)}
 
     def put_experiment(self, entry: ExperimentEntry) -> Draft:
         """Write what is known of an experiment; its history only ever grows."""
@@ -71,4 +81,4 @@ class Draft:
 
     def changes(self, message: str = "") -> Changes:
         """Return everything put so far."""
-        return Changes(dict(self._files), message)
+        return Changes({**self._files, **self._record_files()}, message)

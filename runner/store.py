@@ -1,0 +1,269 @@
+"""The run store: where a run's files live while and after it runs, a folder or a bucket.
+
+Names inside it are relative, with `/`. On a local folder every write is atomic (a temporary name,
+then a rename); a bucket's put is atomic by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runner.errors import OutsideError, Refused, RunnerError
+
+EXCLUSIVE = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+"""fsspec protocols whose put with `mode="create"` is decided by the server (If-None-Match, or the
+same by another name), not by asking first whether the object exists; see `RunStore.create`."""
+
+_TEMPORARY = ".rollbook-part-"
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EMLINK})
+"""What a file system says that has no hard links."""
+
+Names = list[str]
+
+
+def is_url(location: str) -> bool:
+    """Return whether `location` names a bucket or server, and not a folder of this machine."""
+    return "://" in location and not location.startswith(("file://", "local://"))
+
+
+def resolve_location(location: str, root: Path) -> str:
+    """Return the store that registry.yaml names: a URL as it is, a folder as an absolute path.
+
+    A relative folder is below the registry's `root`.
+    """
+    if is_url(location):
+        return location.rstrip("/")
+    folder = location.removeprefix("file://").removeprefix("local://")
+    return str((root / Path(folder).expanduser()).resolve())
+
+
+def open_store(location: str, root: Path) -> RunStore:
+    """Return the store that registry.yaml names; `location` as for `resolve_location`."""
+    return RunStore(resolve_location(location, root))
+
+
+class RunStore:
+    """A folder or bucket of files by name."""
+
+    def __init__(self, url: str) -> None:
+        """Use the store at `url`: an fsspec URL or an absolute path; nothing is opened yet.
+
+        Raises Refused for a relative path, whose meaning would depend on where one stands.
+        """
+        local = not is_url(url)
+        self._folder = Path(resolve_location(url, Path("/"))) if local else None
+        if local and not url.startswith(("/", "file://", "local://", "~")):
+            raise Refused(f"run store {url!r} is a relative path", cure="open_store resolves it")
+        self._url = str(self._folder) if local else url.rstrip("/")
+        self._system: Any = None
+
+    def __repr__(self) -> str:
+        return f"RunStore({self._url!r})"
+
+    def url(self, name: str = "") -> str:
+        """Return where `name` is: an absolute path, or a URL."""
+        return f"{self._url}/{_checked(name)}" if name else self._url
+
+    def at(self, folder: str) -> RunStore:
+        """Return the store of what lies below `folder`."""
+        return RunStore(self.url(folder))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file, replacing what was there; readers see the old or the new one, whole."""
+        with self._outside(name):
+            if self._folder is None:
+                self._remote().pipe_file(self.url(name), content)
+                return
+            path = self._new_path(name)
+            with _staged(path) as temporary:
+                temporary.write_bytes(content)
+                temporary.replace(path)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file if there is none, and return whether it was us; of many, one gets True.
+
+        Raises Refused when this kind of store cannot promise that.
+        """
+        with self._outside(name):
+            if self._folder is None:
+                return self._create_remote(name, content)
+            try:
+                _create_local(self._new_path(name), content)
+            except FileExistsError:
+                return False
+            return True
+
+    def _create_remote(self, name: str, content: bytes) -> bool:
+        protocol = self._url.partition("://")[0]
+        if protocol not in EXCLUSIVE:
+            raise Refused(
+                f"run store {self._url}: {protocol} cannot create a file exclusively, so two "
+                "trainings of one run could not be told apart",
+                cure=f"use a folder or one of: {', '.join(sorted(EXCLUSIVE))}",
+            )
+        try:
+            self._remote().pipe_file(self.url(name), content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def get(self, name: str) -> bytes | None:
+        """Return the bytes of a file, None when there is none."""
+        with self._outside(name):
+            try:
+                if self._folder is None:
+                    content: bytes = self._remote().cat_file(self.url(name))
+                    return content
+                return Path(self.url(name)).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                return None
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file or folder of this name."""
+        with self._outside(name):
+            if self._folder is None:
+                return bool(self._remote().exists(self.url(name)))
+            return Path(self.url(name)).exists()
+
+    def list(self, prefix: str = "") -> Names:
+        """Return the sorted names of all files below the folder `prefix`, or that one file."""
+        with self._outside(prefix):
+            if self._folder is None:
+                return self._list_remote(prefix)
+            start = Path(self.url(prefix))
+            found = [start] if start.is_file() else start.rglob("*")
+            names = [str(path.relative_to(self._folder)) for path in found if path.is_file()]
+        return sorted(name for name in names if _TEMPORARY not in name)
+
+    def _list_remote(self, prefix: str) -> Names:
+        system = self._remote()
+        base = system._strip_protocol(self._url).rstrip("/")
+        # Without this an earlier listing of this process would be believed.
+        system.invalidate_cache()
+        found = system.find(self.url(prefix))
+        return sorted(str(path)[len(base) + 1 :] for path in found)
+
+    def upload(self, source: Path, name: str) -> None:
+        """Copy a local file, or a folder with all its files, to `name`."""
+        with self._outside(name):
+            if source.is_dir():
+                for file in sorted(path for path in source.rglob("*") if path.is_file()):
+                    self._upload_file(file, f"{name}/{file.relative_to(source).as_posix()}")
+            else:
+                self._upload_file(source, name)
+
+    def _upload_file(self, source: Path, name: str) -> None:
+        if self._folder is None:
+            self._remote().put_file(str(source), self.url(name))
+            return
+        path = self._new_path(name)
+        with _staged(path) as temporary:
+            shutil.copyfile(source, temporary)
+            temporary.replace(path)
+
+    def download(self, name: str, folder: Path) -> tuple[Path, ...]:
+        """Copy the file `name`, or all files below it, into the local `folder`; return them.
+
+        A file keeps its own name, files below a folder their path inside it.
+        """
+        names = self.list(name)
+        with self._outside(name):
+            return tuple(self._download_file(found, name, folder) for found in names)
+
+    def _download_file(self, found: str, name: str, folder: Path) -> Path:
+        inside = found.rpartition("/")[2] if found == name else _below(found, name)
+        path = folder / _checked(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _staged(path) as temporary:
+            if self._folder is None:
+                self._remote().get_file(self.url(found), str(temporary))
+            else:
+                shutil.copyfile(self.url(found), temporary)
+            temporary.replace(path)
+        return path
+
+    def delete(self, prefix: str) -> None:
+        """Delete the file `prefix` or everything below it; nothing there is fine."""
+        if not prefix.strip("/"):
+            raise Refused("the whole run store is not deleted at once")
+        with self._outside(prefix):
+            if self._folder is None:
+                for name in self._list_remote(prefix):
+                    self._remote().rm_file(self.url(name))
+                return
+            path = Path(self.url(prefix))
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _new_path(self, name: str) -> Path:
+        path = Path(self.url(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _remote(self) -> Any:
+        if self._system is None:
+            import fsspec
+
+            self._system = fsspec.core.url_to_fs(self._url)[0]
+        return self._system
+
+    @contextmanager
+    def _outside(self, name: str) -> Iterator[None]:
+        """Turn what a disk, a network or a missing driver says into an error with the URL.
+
+        The drivers of buckets raise errors of their own making, so all of theirs count.
+        """
+        foreign = OSError if self._folder else Exception
+        try:
+            yield
+        except RunnerError:
+            raise
+        except foreign as error:
+            where = self.url(name)
+            words = str(error) or type(error).__name__
+            cure = "check that it can be reached and written with this machine's credentials"
+            raise OutsideError(f"run store {where}: {words}", cure=cure) from error
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` that no other process uses, and leave nothing there."""
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _create_local(path: Path, content: bytes) -> None:
+    """Create `path` with `content`; raises FileExistsError when it is there."""
+    with _staged(path) as temporary:
+        temporary.write_bytes(content)
+        try:
+            # A hard link is as exclusive as O_EXCL, and never shows a file half written.
+            path.hardlink_to(temporary)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            with path.open("xb") as file:
+                file.write(content)
+
+
+def _below(name: str, folder: str) -> str:
+    return name.removeprefix(f"{folder.strip('/')}/") if folder.strip("/") else name
+
+
+def _checked(name: str) -> str:
+    plain = name.strip("/")
+    if name.startswith("/") or any(part in ("", ".", "..") for part in plain.split("/")):
+        raise Refused(f"{name!r} is no name in the run store")
+    return plain
