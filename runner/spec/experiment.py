@@ -194,10 +194,14 @@ class Resources(Section):
         default=(), strict=False, description="Places to try, in this order."
     )
     wait_per_candidate: Duration = Field(
-        default=1800, description="How long to wait for capacity before trying the next candidate."
+        default=1800,
+        description="How long to wait for capacity before trying the next candidate.",
+        json_schema_extra={"default": "30m"},
     )
     max_duration: Duration = Field(
-        default=86400, description="Wall-clock limit of one attempt; it is stopped when over."
+        default=86400,
+        description="Wall-clock limit of one attempt; it is stopped when over.",
+        json_schema_extra={"default": "24h"},
     )
     recover: Recover = Field(default=Recover(), description="Restarts without a person.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,25 @@ class Tree(Protocol):
 
     def paths(self, folder: str, suffix: str) -> list[str]:
         """Return the files below `folder` whose name ends with `suffix`, sorted."""
+
+
+class MemoryTree:
+    """Files that are held in memory: a spec that is about to be written, or a test's."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """Hold `files` by path."""
+        self._files = dict(files)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the contents of `path`; None where there is no such file."""
+        return self._files.get(path)
+
+    def paths(self, folder: str, suffix: str) -> list[str]:
+        """Return the files below `folder` whose name ends with `suffix`, sorted."""
+        start = f"{folder.rstrip('/')}/" if folder else ""
+        return sorted(
+            path for path in self._files if path.startswith(start) and path.endswith(suffix)
+        )
 
 
 class WorkTree:
