@@ -63,6 +63,7 @@ class RunStore:
             raise Refused(f"run store {url!r} is a relative path", cure="open_store resolves it")
         self._url = str(self._folder) if local else url.rstrip("/")
         self._system: Any = None
+        self._proven = False
 
     def __repr__(self) -> str:
         return f"RunStore({self._url!r})"
@@ -101,18 +102,37 @@ class RunStore:
             return True
 
     def _create_remote(self, name: str, content: bytes) -> bool:
-        protocol = self._url.partition("://")[0]
-        if protocol not in EXCLUSIVE:
-            raise Refused(
-                f"run store {self._url}: {protocol} cannot create a file exclusively, so two "
-                "trainings of one run could not be told apart",
-                cure=f"use a folder or one of: {', '.join(sorted(EXCLUSIVE))}",
-            )
+        if not self._proven:
+            self._prove_exclusive()
+        return self._create_object(name, content)
+
+    def _create_object(self, name: str, content: bytes) -> bool:
         try:
             self._remote().pipe_file(self.url(name), content, mode="create")
         except FileExistsError:
             return False
+        except OSError as error:
+            # What s3fs makes of "precondition failed" where the server does not say which.
+            if error.errno == errno.EINVAL and self._remote().exists(self.url(name)):
+                return False
+            raise
         return True
+
+    def _prove_exclusive(self) -> None:
+        """Refuse a store that overwrites what it was told to create.
+
+        Some drivers only ask first whether the object exists, and some servers that speak S3 ignore
+        the condition without a word; there, two trainings of one run could not be told apart.
+        """
+        known = self._url.partition("://")[0] in EXCLUSIVE
+        probe = f"{_TEMPORARY}{uuid.uuid4().hex}"
+        if known:
+            known = self._create_object(probe, b"1") and not self._create_object(probe, b"2")
+            self._remote().rm_file(self.url(probe))
+        if not known:
+            cure = f"use a folder, or a store of these kinds: {', '.join(sorted(EXCLUSIVE))}"
+            raise Refused(f"run store {self._url} cannot create an object exclusively", cure=cure)
+        self._proven = True
 
     def get(self, name: str) -> bytes | None:
         """Return the bytes of a file, None when there is none."""

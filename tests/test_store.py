@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from runner.errors import OutsideError, Refused
 from runner.store import RunStore, is_url, open_store, resolve_location
@@ -61,8 +62,21 @@ def test_creation_is_exclusive_without_hard_links(
 
 
 def test_a_store_that_cannot_create_exclusively_says_so() -> None:
-    with pytest.raises(Refused, match="ftp cannot create"):
+    with pytest.raises(Refused, match="cannot create an object exclusively"):
         RunStore("ftp://host.invalid/x").create("lease", b"")
+
+
+def test_a_server_that_ignores_the_condition_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_file = MemoryFileSystem.pipe_file
+
+    def overwrite(self: MemoryFileSystem, path: str, value: bytes, **_: object) -> None:
+        pipe_file(self, path, value)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", overwrite)
+    store = RunStore(f"memory://{uuid.uuid4().hex}")
+    with pytest.raises(Refused, match="cannot create an object exclusively"):
+        store.create("lease", b"")
+    assert store.list() == []
 
 
 def test_folders_go_up_and_come_down(store: RunStore, tmp_path: Path) -> None:
