@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from runner.errors import InvalidSpec, Refused
+from runner.errors import Refused
 from runner.findings import Finding
 from runner.ledger.branch import Snapshot
+from runner.ledger.documents import identity_payload, resolved_spec
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord
 from runner.registry import Registry
-from runner.rules import check
+from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.identity import Change, changes, digest, own_digest, policy_changes
 from runner.spec.resolve import ResolvedRun, Resolver
@@ -76,24 +77,27 @@ class Forced(NamedTuple):
     """Stale ones (`runner rerun`)."""
 
 
+NOTHING_FORCED = Forced()
+
+
 def survey(
-    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = Forced()
+    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = NOTHING_FORCED
 ) -> tuple[tuple[Launchable, ...], tuple[Action, ...]]:
     """Return the runs of `tree` with their actions, and the actions that belong to no run of it."""
     loaded = load_experiments(tree)
-    findings = (*loaded.findings, *check(loaded, tree, registry))
-    blocked = {finding.path for finding in findings if finding.level == "error"}
-    sound = tuple(e for e in loaded.experiments if e.path not in blocked)
+    findings = check_each(loaded, tree, registry)
+    refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
+    sound = tuple(e for e in loaded.experiments if e.name not in refused)
     resolver = Resolver(tree, registry, sound)
     runs: list[Launchable] = []
-    others = list(_refused(findings))
+    others = [_refusal(name, found) for name, found in sorted(refused.items())]
     for experiment in sound:
         try:
             resolved = tuple(resolver.runs(experiment))
         except Refused as refusal:
             others.append(_unresolved(experiment, refusal))
             continue
-        hints = tuple(finding for finding in findings if finding.path == experiment.path)
+        hints = findings.get(experiment.name, ())
         runs.extend(_decide(experiment, resolved, snapshot, registry, forced, hints))
     held = tuple(_hold_over_ceiling(runs, registry))
     return held, (*others, *_orphans(held, snapshot))
@@ -107,7 +111,7 @@ def make_plan(
     head: str,
     base: str | None = None,
     uncommitted: bool = False,
-    forced: Forced = Forced(),
+    forced: Forced = NOTHING_FORCED,
 ) -> tuple[Plan, tuple[Launchable, ...]]:
     """Return the plan for `tree`, and its runs for apply."""
     runs, others = survey(tree, snapshot, registry, forced)
@@ -181,7 +185,7 @@ def _verdict(
 
 
 def _upstream_blocker(run: ResolvedRun, snapshot: Snapshot) -> str | None:
-    """Return why the run that this one starts from is not ready; None when it is, or is not needed."""
+    """Return why the run that this one starts from is not ready; None when nothing is missing."""
     upstream, model = run.inputs.upstream, run.run.spec.model
     if upstream is None or model is None:
         return None
@@ -219,8 +223,8 @@ def _differences(
     record = known or (same_seed[-1] if same_seed else None)
     if record is None:
         return ()
-    old = snapshot.payload(record.run_id)
-    old_spec = snapshot.spec(record.run_id)
+    old = identity_payload(snapshot, record.run_id)
+    old_spec = resolved_spec(snapshot, record.run_id)
     new_spec = run.run.spec.model_dump(mode="json", by_alias=True)
     return (*changes(old, run.identity.payload), *policy_changes(old_spec, new_spec))
 
@@ -262,26 +266,32 @@ def _orphans(runs: tuple[Launchable, ...], snapshot: Snapshot) -> Iterator[Actio
         )
 
 
-def _refused(findings: tuple[Finding, ...]) -> Iterator[Action]:
-    """Yield one refusal per file that has an error, with all its findings."""
-    errors = [finding for finding in findings if finding.level == "error"]
-    for path in dict.fromkeys(finding.path for finding in errors):
-        of_file = tuple(finding for finding in findings if finding.path == path)
-        first = next(finding for finding in errors if finding.path == path)
-        name = path.removeprefix("experiments/").removesuffix(".yaml")
-        yield _refusal(name, first.message, of_file)
+def _blocks(findings: tuple[Finding, ...]) -> bool:
+    return any(finding.level == "error" for finding in findings)
 
 
 def _unresolved(experiment: LoadedExperiment, refusal: Refused) -> Action:
-    if isinstance(refusal, InvalidSpec):
-        return _refusal(experiment.name, refusal.message, refusal.findings)
     finding = Finding(
-        experiment.path, 1, 1, "", "inputs.tracked", "error", refusal.message, refusal.cure or ""
+        path=experiment.path,
+        line=1,
+        column=1,
+        key="",
+        rule="inputs.tracked",
+        level="error",
+        message=refusal.message,
+        cure=refusal.cure or "",
     )
-    return _refusal(experiment.name, refusal.message, (finding,))
+    return _refusal(experiment.name, (finding,))
 
 
-def _refusal(name: str, reason: str, findings: tuple[Finding, ...]) -> Action:
+def _refusal(name: str, findings: tuple[Finding, ...]) -> Action:
+    """Return the refusal of an experiment, led by its first error."""
+    first = next(finding for finding in findings if finding.level == "error")
     return Action(
-        experiment=name, run_id=None, seed=None, action="refuse", reason=reason, findings=findings
+        experiment=name,
+        run_id=None,
+        seed=None,
+        action="refuse",
+        reason=first.message,
+        findings=findings,
     )

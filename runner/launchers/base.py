@@ -10,6 +10,9 @@ from runner.node.task import NodeTask
 JobState = Literal["waiting", "running", "ended", "unknown"]
 """`ended`: nothing of it goes on. `unknown`: the launcher cannot say now; ask again."""
 
+Reach = Literal["here", "gone", "elsewhere"]
+"""`gone`: what ran there cannot run any more, such as processes before a reboot."""
+
 
 class JobStatus(NamedTuple):
     """What a launcher knows of a job."""
@@ -26,6 +29,9 @@ class Launcher(Protocol):
 
     def endpoint(self) -> str:
         """Return where its jobs live: only from the same endpoint may a job be declared lost."""
+
+    def reach(self, endpoint: str) -> Reach:
+        """Return whether jobs of `endpoint` are this launcher's, are gone for good, or elsewhere."""
 
     def submit(self, task: NodeTask) -> str:
         """Start `task` and return the job's id; for a job that exists already, that one's id.

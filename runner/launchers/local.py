@@ -21,7 +21,7 @@ import psutil
 
 from runner.errors import OutsideError
 from runner.files import write_atomically
-from runner.launchers.base import JobStatus
+from runner.launchers.base import JobStatus, Reach
 from runner.node import job
 from runner.node.task import NodeTask
 
@@ -30,6 +30,7 @@ START_DEADLINE = 60.0
 CANCEL_DEADLINE = 90.0
 """Seconds for a node program to clean up after SIGTERM; then it is killed."""
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|VIRTUAL_ENV|SSL_CERT_.*|"
     r"REQUESTS_CA_BUNDLE|(?i:https?_proxy|no_proxy)|CUDA_VISIBLE_DEVICES|HF_HOME|HF_ENDPOINT|"
@@ -48,9 +49,17 @@ class LocalLauncher:
         self._folder = state / "local"
 
     def endpoint(self) -> str:
-        """Return this boot of this machine, and this clone."""
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"local:{os.uname().nodename}:{boot}:{self._folder.resolve()}"
+        """Return this clone on this machine, and this boot of it."""
+        return f"{self._place()}#{_BOOT.read_text().strip()}"
+
+    def reach(self, endpoint: str) -> Reach:
+        """Tell this boot's jobs, those before a reboot, and another clone's or machine's apart."""
+        if endpoint == self.endpoint():
+            return "here"
+        return "gone" if endpoint.rpartition("#")[0] == self._place() else "elsewhere"
+
+    def _place(self) -> str:
+        return f"local:{os.uname().nodename}:{self._folder.resolve()}"
 
     def submit(self, task: NodeTask) -> str:
         """Start the node program, and return once it lives."""

@@ -24,9 +24,9 @@ from pydantic import Field
 from runner.spec.experiment import Experiment
 from runner.spec.section import Section
 
-EXIT_OUTSIDE = 3
+EXIT_OUTSIDE: Literal[3] = 3
 """The node's exit code when something outside the run failed (no data, no lease, no disk)."""
-EXIT_FAILED = 5
+EXIT_FAILED: Literal[5] = 5
 """The node's exit code when the run itself failed."""
 
 

@@ -1,0 +1,356 @@
+"""The command line: parse, call one function, render. What a command does is said elsewhere.
+
+Commands import what they need inside, so that `--help` and `validate` answer at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner import __version__, screen
+from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
+
+if TYPE_CHECKING:
+    from runner.workspace import Workspace
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+launcher_option = click.option("--launcher", metavar="NAME", help="Instead of registry.yaml's.")
+wait_option = click.option("--wait", is_flag=True, help="Follow the runs until they have ended.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="runner")
+@click.option(
+    "-C", "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
+    help="Work in this folder.", metavar="DIR",
+)  # fmt: skip
+@click.option("--no-color", is_flag=True, help="No colours; so does NO_COLOR.")
+@click.pass_context
+def cli(context: click.Context, directory: Path, no_color: bool) -> None:
+    """Run LLM post-training experiments from the specs in a git repository."""
+    import os
+
+    context.obj = directory
+    if no_color or os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+def _open(context: click.Context) -> Workspace:
+    from runner.workspace import open_workspace
+
+    return open_workspace(context.obj)
+
+
+def _launcher(workspace: Workspace, name: str | None) -> Any:
+    from runner.launchers import LAUNCHERS
+
+    chosen = name or workspace.registry.launcher
+    if chosen not in LAUNCHERS:
+        raise click.UsageError(f"no launcher {chosen!r}; there are: {', '.join(LAUNCHERS)}")
+    return LAUNCHERS[chosen](workspace)
+
+
+@cli.command()
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def init(context: click.Context, directory: Path | None) -> None:
+    """Make a git repository a registry; nothing that is there is overwritten."""
+    from runner.initialize import initialize
+
+    target = directory or context.obj
+    for path in initialize(target):
+        click.echo(f"  wrote {path}")
+    click.echo(f"{target} is a registry. Next: commit these files, then runner plan")
+
+
+@cli.command()
+@click.argument("specs", nargs=-1)
+@json_option
+@click.pass_context
+def validate(context: click.Context, specs: tuple[str, ...], as_json: bool) -> int:
+    """Check specs against every rule; all of them by default."""
+    from runner.validate import validate as check
+
+    result = check(context.obj, specs)
+    if as_json:
+        screen.print_json(result.document())
+    else:
+        screen.print_findings(result.findings)
+        click.echo(result.summary())
+    return EXIT_REFUSED if result.errors else 0
+
+
+@cli.command()
+@click.option("--head", metavar="REV", help="Plan a commit instead of the work tree.")
+@click.option("--only", metavar="SPEC", multiple=True, help="Only these experiments.")
+@click.option("--exit-code", is_flag=True, help="Exit 6 when there is something to do.")
+@json_option
+@click.pass_context
+def plan(
+    context: click.Context, head: str | None, only: tuple[str, ...], exit_code: bool, as_json: bool
+) -> int:
+    """Show what apply would do, each run with its reason."""
+    from runner.planning import plan_here
+
+    result = plan_here(_open(context), head, only)
+    if as_json:
+        screen.print_json(result.model_dump(mode="json"))
+    else:
+        screen.print_plan(result)
+    if result.count("refuse"):
+        return EXIT_REFUSED
+    busy = any(result.count(verb) for verb in ("launch", "hold", "stale", "wait", "orphan"))
+    return EXIT_SOMETHING_TO_DO if exit_code and busy else 0
+
+
+@cli.command()
+@launcher_option
+@wait_option
+@json_option
+@click.pass_context
+def apply(context: click.Context, launcher: str | None, wait: bool, as_json: bool) -> int:
+    """Launch what the default branch asks for and has not been run."""
+    from runner.follow import apply_and_follow
+
+    workspace = _open(context)
+    done = apply_and_follow(workspace, _launcher(workspace, launcher), wait=wait)
+    return _show_applied(done, as_json=as_json)
+
+
+def _show_applied(done: Any, *, as_json: bool) -> int:
+    if as_json:
+        screen.print_json(done.document())
+    else:
+        done.show()
+    return int(done.exit_code)
+
+
+@cli.command()
+@click.argument("name")
+@launcher_option
+@wait_option
+@json_option
+@click.pass_context
+def launch(
+    context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
+) -> int:
+    """Launch an experiment that is held."""
+    from runner.follow import apply_and_follow
+    from runner.plan import Forced
+
+    workspace = _open(context)
+    forced = Forced(launch=frozenset({name}))
+    chosen = _launcher(workspace, launcher)
+    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced)
+    return _show_applied(done, as_json=as_json)
+
+
+@cli.command()
+@click.argument("name")
+@launcher_option
+@wait_option
+@json_option
+@click.pass_context
+def rerun(
+    context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
+) -> int:
+    """Launch an experiment that is stale: data, code or a base under it has changed."""
+    from runner.follow import apply_and_follow
+    from runner.plan import Forced
+
+    workspace = _open(context)
+    forced = Forced(rerun=frozenset({name}))
+    chosen = _launcher(workspace, launcher)
+    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced)
+    return _show_applied(done, as_json=as_json)
+
+
+@cli.command()
+@click.argument("run")
+@launcher_option
+@wait_option
+@json_option
+@click.pass_context
+def retry(
+    context: click.Context, run: str, launcher: str | None, wait: bool, as_json: bool
+) -> int:
+    """Give an ended run another attempt, from its last checkpoint where it has one."""
+    from runner.follow import retry_and_follow
+
+    workspace = _open(context)
+    done = retry_and_follow(workspace, _launcher(workspace, launcher), run, wait=wait)
+    return _show_applied(done, as_json=as_json)
+
+
+@cli.command()
+@click.argument("run")
+@click.pass_context
+def cancel(context: click.Context, run: str) -> None:
+    """Stop a run that is going on."""
+    from runner.follow import cancel_run
+
+    workspace = _open(context)
+    record = cancel_run(workspace, run)
+    click.echo(f"{record.run_id} {record.experiment}: {record.latest.outcome}")
+
+
+@cli.command()
+@click.option("--watch", is_flag=True, help="Go on until no run is active.")
+@json_option
+@click.pass_context
+def sync(context: click.Context, watch: bool, as_json: bool) -> None:
+    """Follow runs: states, verdicts, pages, statuses."""
+    from runner.follow import sync_here
+    from runner.status import status_document
+
+    workspace = _open(context)
+    changed = sync_here(workspace, watch=watch)
+    if as_json:
+        screen.print_json(status_document(workspace, all_runs=False))
+    for record in changed:
+        screen.say(f"{record.run_id} {record.experiment}: {record.latest.state}")
+
+
+@cli.command()
+@click.option("--all", "all_runs", is_flag=True, help="Also runs of earlier versions.")
+@json_option
+@click.pass_context
+def status(context: click.Context, all_runs: bool, as_json: bool) -> None:
+    """Show the runs as a table."""
+    from runner.status import print_status, status_document
+
+    workspace = _open(context)
+    if as_json:
+        screen.print_json(status_document(workspace, all_runs=all_runs))
+    else:
+        print_status(workspace, all_runs=all_runs)
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@click.pass_context
+def logs(context: click.Context, run: str, follow: bool) -> None:
+    """Print the trainer's output of a run."""
+    from runner.status import follow_log
+
+    for text in follow_log(_open(context), run, follow=follow):
+        click.echo(text, nl=False)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--markdown", is_flag=True, help="Print the page's Markdown source.")
+@click.pass_context
+def show(context: click.Context, name: str, markdown: bool) -> None:
+    """Show the page of an experiment or of a run."""
+    from runner.status import show_page
+
+    show_page(_open(context), name, markdown=markdown)
+
+
+@cli.command()
+@click.argument("spec")
+@click.option("--what", type=click.Choice(["command", "config", "task"]), default="command")
+@click.pass_context
+def render(context: click.Context, spec: str, what: str) -> None:
+    """Print exactly what would be run."""
+    from runner.render import render as rendered
+
+    click.echo(rendered(_open(context), spec, what))
+
+
+@cli.command("try")
+@click.argument("spec")
+@click.option("--steps", default=2, show_default=True, type=click.IntRange(min=1))
+@click.pass_context
+def try_(context: click.Context, spec: str, steps: int) -> int:
+    """Train a few steps of an uncommitted spec here; nothing is recorded."""
+    from runner.trial import try_spec
+
+    return try_spec(_open(context), spec, steps)
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--require", type=click.Choice(["bitwise", "curve", "statistical", "claim"]),
+    help="Level that has to be reached; default: claim, without expectations curve.",
+)  # fmt: skip
+@click.option("--at", metavar="REV", help="The specs of this commit instead of the recorded one.")
+@launcher_option
+@click.option("--only-check", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def reproduce(
+    context: click.Context,
+    run: str,
+    require: str | None,
+    at: str | None,
+    launcher: str | None,
+    only_check: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Run a recorded run again, and say with evidence whether its result holds."""
+    from runner.reproduce import Request, reproduce_run
+
+    workspace = _open(context)
+    request = Request(run, require, at, only_check=only_check, ask=not yes)
+    done = reproduce_run(workspace, _launcher(workspace, launcher), request)
+    if as_json:
+        screen.print_json(done.document())
+    else:
+        done.show()
+    return done.exit_code
+
+
+@cli.group()
+def data() -> None:
+    """Dataset cards and checks."""
+
+
+@data.command("card")
+@click.argument("path")
+@click.option("--write", is_flag=True, help="Keep the card in the data's .dvc file or stage.")
+@click.pass_context
+def data_card(context: click.Context, path: str, write: bool) -> None:
+    """Describe a dataset: rows, columns, lengths, duplicates, digest of its sample rows."""
+    from runner.card import card_of, write_card
+
+    workspace = _open(context)
+    described = card_of(workspace.root / path)
+    if write:
+        write_card(workspace.root, path, described)
+    screen.print_json(described.model_dump(mode="json"))
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Exit 1 when a committed schema is stale.")
+@click.pass_context
+def schema(context: click.Context, check: bool) -> int:
+    """Write the JSON Schemas of specs and settings."""
+    from runner.spec.schema import is_current, write
+
+    folder = context.obj / "schemas"
+    if not check:
+        write(folder)
+        return 0
+    if is_current(folder):
+        return 0
+    screen.print_error("a schema is stale", "runner schema")
+    return EXIT_REFUSED
+
+
+@cli.command(hidden=True)
+@click.argument("task", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--slot", type=click.Path(path_type=Path))
+def node(task: Path, slot: Path | None) -> int:
+    """Run a task where the GPUs are; not for people."""
+    from runner.node.program import main
+
+    return main(task, slot)

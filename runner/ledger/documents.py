@@ -1,0 +1,42 @@
+"""The documents beside a run's record: its resolved spec and the payload of its identity."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runner.ledger.record import folder, ledger_json
+from runner.ledger.snapshot import Snapshot
+from runner.spec.experiment import Experiment
+
+SPEC = "spec.json"
+IDENTITY = "identity.json"
+
+
+def identity_payload(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
+    """Return what the run's identity was made of; empty when the ledger does not say."""
+    return _document(snapshot, run_id, IDENTITY)
+
+
+def resolved_spec(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
+    """Return the run's spec with all defaults; empty when the ledger does not say."""
+    return _document(snapshot, run_id, SPEC)
+
+
+def experiment_of(snapshot: Snapshot, run_id: str) -> Experiment:
+    """Return the run's spec as it was when it was launched."""
+    return Experiment.model_validate(resolved_spec(snapshot, run_id))
+
+
+def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files that a claim puts beside the record."""
+    dumped = spec.model_dump(mode="json", by_alias=True)
+    return {
+        f"{folder(run_id)}/{SPEC}": ledger_json(dumped),
+        f"{folder(run_id)}/{IDENTITY}": ledger_json(payload),
+    }
+
+
+def _document(snapshot: Snapshot, run_id: str, name: str) -> dict[str, Any]:
+    content = snapshot.read(f"{folder(run_id)}/{name}")
+    return dict(json.loads(content)) if content else {}

@@ -1,0 +1,116 @@
+"""What a change of some runs makes of the ledger's pages and of the statuses beside commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from runner.forges.base import DESCRIPTION_LIMIT, Status, StatusState
+from runner.ledger.documents import experiment_of
+from runner.ledger.record import Judgement, RunRecord, folder, now
+from runner.ledger.snapshot import Snapshot
+from runner.node.data import pointer_of
+from runner.report.leaderboard import Standing
+from runner.report.outcome import describe_all
+from runner.report.pages import experiment_files, leaderboard_files, run_files
+from runner.report.sections import RunReport
+from runner.runfolder import attempt_folder, curves_of
+from runner.workspace import Workspace
+
+
+def published_files(
+    workspace: Workspace, snapshot: Snapshot, written: Iterable[RunRecord]
+) -> dict[str, bytes]:
+    """Return the pages, plots, pointers and statuses that change with the `written` records."""
+    changed = {record.run_id: record for record in written}
+    if not changed:
+        return {}
+    texts: dict[str, str] = {}
+    for record in changed.values():
+        if not record.is_active:
+            texts |= run_files(report_of(workspace, snapshot, record))
+            texts |= _checkpoint_pointer(record)
+    for name in dict.fromkeys(record.experiment for record in changed.values()):
+        texts |= _experiment(workspace, snapshot, name, changed)
+    texts |= leaderboard_files(standings(snapshot, changed))
+    for context, status in statuses(workspace, snapshot, changed.values()).items():
+        name = context.removeprefix(f"{workspace.registry.status_prefix}/")
+        content = {**status._asdict(), "at": now()}
+        texts[f"experiments/{name}/status.json"] = json.dumps(content, indent=1) + "\n"
+    return {path: text.encode() for path, text in texts.items()}
+
+
+def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> RunReport:
+    """Return everything that the pages say about a run, from the ledger and the run store."""
+    evidence = None if record.is_active else attempt_folder(workspace, record).evidence()
+    spec = experiment_of(snapshot, record.run_id)
+    return RunReport(record, spec, curves_of(workspace, record), evidence)
+
+
+def _experiment(
+    workspace: Workspace, snapshot: Snapshot, name: str, changed: Mapping[str, RunRecord]
+) -> dict[str, str]:
+    entry = snapshot.experiment(name)
+    if entry is None:
+        return {}
+    present = _records(snapshot, entry.runs, changed)
+    reports = [report_of(workspace, snapshot, record) for record in present]
+    former = [run_id for run_id in entry.history if run_id not in entry.runs]
+    return experiment_files(name, reports, _records(snapshot, former, changed))
+
+
+def standings(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[Standing]:
+    """Return each experiment of the ledger with the runs of its present version."""
+    found = []
+    for name, entry in snapshot.experiments().items():
+        records = _records(snapshot, entry.runs, changed)
+        if records:
+            spec = experiment_of(snapshot, records[0].run_id)
+            found.append(Standing(name, spec, tuple(records)))
+    return found
+
+
+def _records(
+    snapshot: Snapshot, run_ids: Iterable[str], changed: Mapping[str, RunRecord]
+) -> list[RunRecord]:
+    known = snapshot.records(run_ids)
+    return [changed.get(run_id, record) for run_id, record in known.items()]
+
+
+def _checkpoint_pointer(record: RunRecord) -> dict[str, str]:
+    """The pointer with which plain `dvc` can fetch the final export."""
+    checkpoint = record.latest.checkpoint
+    if checkpoint is None:
+        return {}
+    pointer = pointer_of(checkpoint.removeprefix("md5:"), "checkpoint")
+    return {f"{folder(record.run_id)}/checkpoint.dvc": json.dumps(pointer, indent=1) + "\n"}
+
+
+def statuses(
+    workspace: Workspace, snapshot: Snapshot, records: Iterable[RunRecord]
+) -> dict[str, Status]:
+    """Return the status of each experiment of `records`, by context: all its runs together.
+
+    Any run that failed is a failure, else any that goes on is pending.
+    """
+    changed = {record.run_id: record for record in records}
+    found = {}
+    for name in dict.fromkeys(record.experiment for record in changed.values()):
+        entry = snapshot.experiment(name)
+        runs = _records(snapshot, entry.runs if entry else changed, changed)
+        context = f"{workspace.registry.status_prefix}/{name}"
+        description = describe_all(runs).text[:DESCRIPTION_LIMIT]
+        found[context] = Status(runs[-1].latest.commit, context, _state(runs), description)
+    return found
+
+
+def _state(runs: list[RunRecord]) -> StatusState:
+    ended = [run.latest for run in runs if not run.is_active]
+    bad = [a for a in ended if a.outcome != "succeeded" or _missed(a.judgements)]
+    if bad:
+        return "failure"
+    return "pending" if len(ended) < len(runs) else "success"
+
+
+def _missed(judgements: Iterable[Judgement]) -> bool:
+    return any(judgement.verdict != "pass" for judgement in judgements)

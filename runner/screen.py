@@ -1,0 +1,112 @@
+"""What people see of plans, findings and runs in a terminal: results on standard output,
+everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from runner.findings import Finding
+    from runner.plan import Action, Plan
+
+_COLOURS = {
+    "launch": "green",
+    "hold": "yellow",
+    "stale": "yellow",
+    "wait": "cyan",
+    "orphan": "magenta",
+    "refuse": "red",
+}
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document, the result of a command with --json."""
+    click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print a line about what is going on, to standard error."""
+    click.echo(text, err=True)
+
+
+def print_error(message: str, cure: str | None) -> None:
+    """Print what went wrong and what to do about it, to standard error."""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    if cure:
+        click.echo(f"  {click.style('cure', bold=True)}: {cure}", err=True)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print findings as compilers do, `file:line:column`, to standard error."""
+    for finding in findings:
+        level = click.style(finding.level, fg="red" if finding.level == "error" else "yellow")
+        place = f"{finding.path}:{finding.line}:{finding.column}"
+        key = f" `{finding.key}`" if finding.key else ""
+        click.echo(f"{click.style(place, bold=True)}: {level}:{key} {finding.message}", err=True)
+        rule = click.style(f"[{finding.rule}]", dim=True)
+        click.echo(f"    {finding.cure} {rule}", err=True)
+
+
+def print_plan(plan: Plan) -> None:
+    """Print a plan: its headline, then what happens, with what needs no action summed up."""
+    click.echo(click.style(headline(plan), bold=True))
+    doing = [action for action in plan.actions if action.action != "keep"]
+    width = max((len(action.experiment) for action in doing), default=0)
+    for action in doing:
+        _print_action(action, width)
+    kept = plan.count("keep")
+    if kept and doing:
+        click.echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
+    print_findings([finding for action in doing for finding in action.findings])
+
+
+def _print_action(action: Action, width: int) -> None:
+    verb = click.style(f"{action.action:<8}", fg=_COLOURS.get(action.action))
+    run = f"{action.run_id or '':<12}"
+    seed = f"seed {action.seed}" if action.seed is not None else ""
+    point = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in action.point.items())
+    where = " ".join(part for part in (seed, point) if part)
+    click.echo(f"  {verb} {action.experiment:<{width}}  {run}  {where:<7}  {action.reason}")
+
+
+def headline(plan: Plan) -> str:
+    """Return the plan in one line."""
+    parts = []
+    if launches := plan.count("launch"):
+        parts.append(f"launches {count(launches, 'run')}")
+    names = {
+        "wait": "waits for another run",
+        "hold": "held",
+        "stale": "stale",
+        "orphan": "orphaned",
+        "refuse": "refused",
+    }
+    parts += [f"{number} {text}" for verb, text in names.items() if (number := plan.count(verb))]  # type: ignore[arg-type]
+    state = " (uncommitted work tree)" if plan.uncommitted else ""
+    if not parts:
+        return f"Nothing to do: {count(plan.count('keep'), 'run')} as planned{state}"
+    return f"Plan{state}: {', '.join(parts)}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 run`, `3 runs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns as wide as their content."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for number, line in enumerate(lines):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo(click.style(text.rstrip(), bold=number == 0))
+
+
+def is_terminal() -> bool:
+    """Whether a person watches standard error."""
+    return sys.stderr.isatty()
