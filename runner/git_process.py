@@ -5,9 +5,9 @@ Every call has a deadline, asks nobody for a password and speaks English, whatev
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,12 +78,23 @@ class GitProcess:
     def __init__(self, root: Path) -> None:
         """Open the repository at `root`; raises as `open_repository` does."""
         self._repository = open_repository(root)
+        self._environment = {**_ENVIRONMENT, **self._instead_of_a_hooks()}
+
+    def _instead_of_a_hooks(self) -> dict[str, str]:
+        """What replaces the variables that git sets in a hook, maybe another repository's.
+
+        GitPython replaces GIT_DIR itself.
+        """
+        own = {
+            "GIT_WORK_TREE": str(self._repository.working_tree_dir),
+            "GIT_INDEX_FILE": str(Path(self._repository.git_dir) / "index"),
+        }
+        return {name: value for name, value in own.items() if name in os.environ}
 
     def ask(
         self,
         *arguments: str,
         stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
         seconds: float = LOCAL_SECONDS,
     ) -> Answer:
         """Call git and return its answer, whatever its status.
@@ -93,7 +104,7 @@ class GitProcess:
         from git.exc import GitCommandNotFound
 
         try:
-            status, out, error = self._execute(arguments, stdin, environment or {}, seconds)
+            status, out, error = self._execute(arguments, stdin, seconds)
         except GitCommandNotFound as missing:
             raise OutsideError(f"git does not start: {missing}", cure="install git") from missing
         text = without_credentials(error.decode("utf-8", "replace"))
@@ -131,7 +142,7 @@ class GitProcess:
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
                 kill_after_timeout=seconds,
-                env={**_ENVIRONMENT, **environment},
+                env=self._environment,
             )
         status, out, error = answer
         return status, _as_bytes(out), _as_bytes(error)

@@ -165,8 +165,6 @@ class RunStore:
     def _list_remote(self, prefix: str) -> Names:
         system = self._remote()
         base = system._strip_protocol(self._url).rstrip("/")
-        # Without this an earlier listing of this process would be believed.
-        system.invalidate_cache()
         found = system.find(self.url(prefix))
         return sorted(str(path)[len(base) + 1 :] for path in found)
 
@@ -234,6 +232,8 @@ class RunStore:
             import fsspec
 
             self._system = fsspec.core.url_to_fs(self._url)[0]
+        # Drivers remember listings; others write here too.
+        self._system.invalidate_cache()
         return self._system
 
     @contextmanager

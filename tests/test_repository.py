@@ -38,6 +38,27 @@ def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path, root: Path) -
             Repository(folder)
 
 
+def test_inside_a_hook_of_another_repository_it_stays_in_its_own(
+    root: Path, make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_repository("other")
+    head = git(root, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+    repository = Repository(root)
+    assert repository.head() == head
+    assert not repository.is_dirty()
+
+
+def test_a_linked_work_tree_is_a_repository(root: Path, tmp_path: Path) -> None:
+    git(root, "worktree", "add", "--quiet", "-b", "topic", str(tmp_path / "linked"))
+    commit = commit_files(tmp_path / "linked", {"x": "1"})
+    repository = Repository(tmp_path / "linked")
+    assert repository.head() == commit
+    assert repository.current_branch() == "topic"
+
+
 def test_a_commits_files_are_read_without_the_work_tree(root: Path) -> None:
     repository = Repository(root)
     tree = CommitTree(repository, repository.head())
