@@ -126,7 +126,6 @@ class GitProcess:
         self,
         arguments: tuple[str, ...],
         stdin: bytes,
-        environment: Mapping[str, str],
         seconds: float,
     ) -> tuple[int, bytes, bytes]:
         # A temporary file, not a pipe: GitPython writes no input, and a file cannot block.
