@@ -76,10 +76,19 @@ def experiment_page(name: str, groups: Sequence[Group], history: Sequence[RunRec
     blocks += _purpose(groups)
     for group in groups:
         blocks += _group(name, group)
-    blocks.append(paragraph(Strong("Again"), ": ", Code(f"runner reproduce {name}")))
+    blocks += _next(name, records)
     if history:
         blocks.append(_history(name, history))
     return Page(tuple(blocks))
+
+
+def _next(name: str, records: Sequence[RunRecord]) -> list[Block]:
+    """Return the command that comes next: a repeat of what succeeded, else another attempt."""
+    if any(record.latest.outcome == "succeeded" for record in records):
+        return [paragraph(Strong("Again"), ": ", Code(f"runner reproduce {name}"))]
+    if any(record.is_active for record in records):
+        return [paragraph(Strong("Follow"), ": ", Code("runner status --watch"))]
+    return [paragraph(Strong("Next"), ": ", Code(f"runner retry {name}"))]
 
 
 def _purpose(groups: Sequence[Group]) -> list[Block]:

@@ -30,7 +30,8 @@ HEALTH = "plots/health.svg"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _INK, _GRID, _MEAN = "#3d4450", "#e3e6ea", "#1b1f24"
 _POINTS_PER_LINE = 200
-_POINTS_PER_PICTURE = 440
+_POINTS_PER_PICTURE = 600
+_FEW = 8
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rollbook",
@@ -150,34 +151,25 @@ def _lines(seeds: Seeds) -> int:
 
 def _draw_panel(axes: Axes, panel: Panel, seeds: Seeds, limit: int) -> None:
     several = len(seeds) > 1
+    thickness = {"linewidth": 0.9, "alpha": 0.85} if several else {"linewidth": 1.6}
     found: list[Curve] = []
     for index, seed in enumerate(sorted(seeds)):
         curve = seeds[seed].get(panel.metric)
         finite = curve.finite() if curve else None
-        if finite is None:
-            continue
-        found.append(finite)
-        colour = COLOURS[index % len(COLOURS)]
-        _line(
-            axes,
-            finite.downsample(limit),
-            color=colour,
-            **_thickness(several),
-            label=f"seed {seed}",
-        )
+        if finite:
+            found.append(finite)
+            colour = COLOURS[index % len(COLOURS)]
+            _line(axes, finite, limit, color=colour, label=f"seed {seed}", **thickness)
     mean = mean_curve(found) if several else None
     if mean:
-        _line(axes, mean.downsample(limit), color=_MEAN, linewidth=1.9, label="mean")
+        _line(axes, mean, limit, color=_MEAN, linewidth=1.9, label="mean")
 
 
-def _thickness(several: bool) -> dict[str, float]:
-    return {"linewidth": 0.9, "alpha": 0.85} if several else {"linewidth": 1.6}
-
-
-def _line(axes: Axes, curve: Curve, **style: Any) -> None:
-    """Draw one curve, with dots where it is measured at few steps."""
-    dots: Any = {"marker": "o", "markersize": 3} if len(curve.points) <= 12 else {}
-    axes.plot(curve.steps, curve.values, **dots, **style)
+def _line(axes: Axes, curve: Curve, limit: int, **style: Any) -> None:
+    """Draw one curve in at most `limit` points, with dots where it was measured at few steps."""
+    dots: Any = {"marker": "o", "markersize": 3} if len(curve.points) <= _FEW else {}
+    shown = curve.downsample(limit)
+    axes.plot(shown.steps, shown.values, clip_on=False, **dots, **style)
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve | None:
@@ -202,7 +194,7 @@ def _dress(axes: Axes, panel: Panel, *, labelled: bool) -> None:
         axes.set_xlabel("step", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    axes.grid(color=_GRID, linewidth=0.7)
+    axes.grid(color=_GRID, linewidth=0.7, clip_on=False)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0)

@@ -20,7 +20,7 @@ from runner.ledger.record import Outcome, State
 from runner.report.notation import duration, number
 
 _BARS = "▁▂▃▄▅▆▇█"
-_BAR_WIDTH = 12
+_BAR_WIDTH = 10
 _SPARK_WIDTH = 10
 _STYLES = {"succeeded": "green", "running": "cyan", "cancelled": "yellow"}
 _WAITING: frozenset[str] = frozenset({"claimed", "submitted", "waiting"})
@@ -89,10 +89,9 @@ def bar(row: ProgressRow) -> str:
 def render(rows: Sequence[ProgressRow]) -> Table:
     """Return the runs as a table for a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
-    for name in ("experiment", "seed", "state", "step"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("metric", no_wrap=True, overflow="ellipsis")
-    table.add_column("time", no_wrap=True)
+    for name in ("experiment", "seed", "state", "step", "metric", "time"):
+        may_wrap = name in ("experiment", "metric")
+        table.add_column(name, no_wrap=not may_wrap, overflow="fold")
     for row in rows:
         table.add_row(*_cells(row))
     return table
@@ -101,6 +100,7 @@ def render(rows: Sequence[ProgressRow]) -> Table:
 def _cells(row: ProgressRow) -> tuple[Text, ...]:
     steps = f"{row.step:,}/{row.steps:,}" if row.steps else f"{row.step:,}"
     shown = f"{bar(row)} {steps}".strip() if row.step or row.state == "running" else ""
+    left, passed = time_left(row), duration(row.elapsed) if row.elapsed else ""
     style = _STYLES.get(row.label, "red" if row.outcome else "dim")
     return (
         Text(row.experiment),
@@ -108,7 +108,7 @@ def _cells(row: ProgressRow) -> tuple[Text, ...]:
         Text(row.label, style),
         Text(shown),
         Text(_metric(row)),
-        Text(_time(row), "dim"),
+        Text(f"{duration(left)} left" if left is not None else passed, "dim"),
     )
 
 
@@ -128,7 +128,7 @@ def short_name(metric: str) -> str:
 
 def _time(row: ProgressRow) -> str:
     left = time_left(row)
-    passed = duration(row.elapsed) if row.elapsed else ""
+    passed = f"after {duration(row.elapsed)}" if row.elapsed else ""
     return f"{passed}, {duration(left)} left" if left is not None else passed
 
 
@@ -136,7 +136,7 @@ def line(row: ProgressRow) -> str:
     """Return one run in one plain line, for CI and pipes."""
     steps = f"step {row.step:,}" + (f" of {row.steps:,}" if row.steps else "")
     metric = f"{row.metric} {number(row.values[-1])}" if row.values else ""
-    shown = (steps if row.step else "", metric, _time(row), row.reason)
+    shown = (row.reason or (steps if row.step else ""), metric, _time(row))
     rest = ", ".join(part for part in shown if part)
     head = f"{row.experiment} seed {row.seed} ({row.run_id[:8]}): {row.label}"
     return f"{head}, {rest}" if rest else head

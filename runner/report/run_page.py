@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from runner.ledger.record import RunRecord
 from runner.report import sections
-from runner.report.advice import advise
+from runner.report.judge import judge
 from runner.report.notation import plural
 from runner.report.outcome import describe, progress
 from runner.report.page import (
@@ -52,7 +52,7 @@ def _title(record: RunRecord) -> Heading:
 
 def _failure(report: RunReport, plots: Sequence[str]) -> list[Block]:
     attempt, evidence = report.record.latest, report.evidence
-    line = advise(evidence.log_tail, evidence.exit_code).line if evidence else ""
+    line = judge(report.spec, evidence, report.curves).log_line if evidence else ""
     blocks: list[Block] = [Log((line,))] if line else []
     if attempt.cure:
         blocks.append(paragraph(Strong("Cure"), ": ", attempt.cure))

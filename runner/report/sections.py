@@ -71,7 +71,7 @@ def expectations_table(columns: Sequence[tuple[str, Sequence[Judgement]]]) -> Ta
     if not judged:
         return None
     rows = tuple(_expectation_row(row) for row in zip(*(js for _, js in judged), strict=True))
-    names = ("measured",) if len(judged) == 1 else tuple(name for name, _ in judged)
+    names = ("measured",) if len(columns) == 1 else tuple(name for name, _ in judged)
     return Table(("expectation", *names, "verdict"), rows)
 
 

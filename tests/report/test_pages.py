@@ -1,0 +1,168 @@
+"""Pages against golden files; after a wanted change write them anew, and read the difference:
+
+UPDATE_GOLDEN=1 python -m pytest tests/report/test_pages.py
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_values import FAILED, make_curves, make_report, make_spec
+from rich.console import Console
+
+from runner.ledger.record import Attempt
+from runner.report.curves import Curves
+from runner.report.experiment_page import experiment_page, groups_of
+from runner.report.leaderboard import Standing, leaderboard
+from runner.report.markdown import to_markdown
+from runner.report.outcome import describe
+from runner.report.page import Page
+from runner.report.pages import LIMIT, experiment_files, leaderboard_files, metrics_json, run_files
+from runner.report.run_page import run_page
+from runner.report.sections import RunReport
+from runner.report.terminal import print_page
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def check(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), "UPDATE_GOLDEN=1 writes it anew"
+
+
+def shown(page: Page) -> str:
+    stream = io.StringIO()
+    print_page(page, Console(file=stream, width=100, color_system=None))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def going(**changes: Any) -> RunReport:
+    """A run that has not ended."""
+    report = make_report(4)
+    ended = report.record.latest.model_dump()
+    nothing = {"outcome": None, "judgements": (), "checkpoint": None, "ended_at": None}
+    attempt = Attempt.model_validate({**ended, **nothing, "state": "running", "step": 9} | changes)
+    return RunReport(report.record.with_latest(attempt), report.spec, Curves())
+
+
+SEEDS = [make_report(1), make_report(2), make_report(3)]
+PLOTS = ("plots/result.svg", "plots/health.svg")
+
+
+def test_the_page_of_a_run_that_succeeded() -> None:
+    check("run-succeeded.md", to_markdown(run_page(SEEDS[0], PLOTS)))
+
+
+def test_the_page_of_a_run_that_failed() -> None:
+    check("run-failed.md", to_markdown(run_page(make_report(2, 7, **FAILED), PLOTS)))
+
+
+def test_the_page_of_a_run_that_goes_on() -> None:
+    check("run-running.md", to_markdown(run_page(going())))
+
+
+def test_the_page_of_an_experiment() -> None:
+    history = [make_report(9, 7, **FAILED).record]
+    check("experiment.md", to_markdown(experiment_page("sums/grpo", groups_of(SEEDS), history)))
+
+
+def test_the_page_of_an_experiment_with_seeds_in_every_state() -> None:
+    runs = [make_report(1), make_report(2, 7, **FAILED), going()]
+    check("experiment-mixed.md", to_markdown(experiment_page("sums/grpo", groups_of(runs))))
+
+
+def test_the_front_page() -> None:
+    standings = [
+        Standing("sums/grpo", make_spec(), tuple(one.record for one in SEEDS)),
+        Standing("sums/broken", make_spec(), (make_report(2, 7, **FAILED).record,)),
+        Standing("sums/going", make_spec(), (going().record,)),
+    ]
+    check("leaderboard.md", to_markdown(leaderboard(standings)))
+    assert list(leaderboard_files([])) == ["README.md"]
+
+
+def test_the_same_pages_in_a_terminal() -> None:
+    check("run-failed.txt", shown(run_page(make_report(2, 7, **FAILED), PLOTS)))
+    check("experiment.txt", shown(experiment_page("sums/grpo", groups_of(SEEDS))))
+
+
+def test_a_failed_run_shows_what_to_do_and_folds_the_rest() -> None:
+    text = to_markdown(run_page(make_report(2, 7, **FAILED), PLOTS))
+    first_screen = text.split("<details>")[0]
+    for needed in ("step 7 of 20", "CUDA out of memory", "**Cure**", "runner retry 000000000002"):
+        assert needed in first_screen
+    assert len(first_screen.splitlines()) < 15
+    assert "|" not in first_screen
+
+
+@pytest.mark.parametrize("steps", [20, 2000])
+def test_a_run_s_files_stay_small(steps: int) -> None:
+    curves = make_curves(1, steps)
+    files = run_files(SEEDS[0]._replace(curves=curves))
+    assert sum(len(text.encode()) for text in files.values()) < LIMIT
+    assert sorted(path.rpartition("000000000001/")[2] for path in files) == [
+        "README.md",
+        "metrics.json",
+        "plots/health.svg",
+        "plots/result.svg",
+    ]
+
+
+def test_metrics_for_machines() -> None:
+    content = json.loads(metrics_json(make_curves()))
+    assert content["final"]["val/sums/accuracy"] == 0.901
+    assert content["curves"]["val/sums/accuracy"][0] == [0, 0.401]
+    assert '"actor/lr"' not in content["final"]
+
+
+def test_each_point_of_a_matrix_has_its_own_statistics_and_plots() -> None:
+    runs = []
+    for index, report in enumerate(SEEDS):
+        point = {"training.learning_rate": 1e-3 if index else 1e-4}
+        record = report.record.model_copy(update={"point": point})
+        runs.append(report._replace(record=record))
+    files = experiment_files("sums/grpo", runs)
+    assert {path for path in files if path.endswith("result.svg")} == {
+        "experiments/sums/grpo/plots/1/result.svg",
+        "experiments/sums/grpo/plots/2/result.svg",
+    }
+    page = files["experiments/sums/grpo/README.md"]
+    assert "## training.learning_rate=0.0001" in page
+    assert "(1 seed)" in page
+    assert "no difference can be claimed" in page
+
+
+def test_a_hostile_spec_stays_text() -> None:
+    spec = make_spec(description="<!-- @all ![x](http://x) -->", hypothesis="|a|\n# b")
+    report = SEEDS[0]._replace(spec=spec)
+    page = to_markdown(experiment_page("sums/grpo", groups_of([report])))
+    for never in ("<!--", "@all", "![x]", "\n# b"):
+        assert never not in page
+
+
+def test_outcomes_in_words() -> None:
+    attempt = SEEDS[0].record.latest
+    worse = attempt.judgements[0].model_copy(update={"verdict": "fail"})
+    words = {
+        "✅ succeeded, all expectations hold": attempt,
+        "❌ trained, but 1 of 1 expectation failed": attempt.model_copy(
+            update={"judgements": (worse,)}
+        ),
+        "❌ under-trained: exited 0 after 12 of 24 steps": attempt.model_copy(
+            update={"outcome": "under_trained", "reason": "exited 0 after 12 of 24 steps"}
+        ),
+        "⏹️ cancelled": attempt.model_copy(update={"outcome": "cancelled"}),
+        "⏳ running, step 9 of 20": going().record.latest,
+        "⏳ waiting: no slot is free": going(
+            state="waiting", reason="no slot is free"
+        ).record.latest,
+    }
+    assert list(words) == [str(describe(one)) for one in words.values()]
