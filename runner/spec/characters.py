@@ -12,7 +12,7 @@ from runner.findings import Finding, Mark, at
 MAX_BYTES = 256 * 1024
 MAX_FINDINGS = 50
 
-_TAB = re.compile(r"^[ ]*(\t)[ \t]*\S", re.MULTILINE)
+_TAB = re.compile(r"^[ ]*(\t)", re.MULTILINE)
 # C0 and C1 controls except tab and line ends, line separators of other systems, byte order
 # marks, and the marks that reorder text on the screen (so that a review sees what is read).
 UNSEEN = re.compile(

@@ -34,6 +34,8 @@ def explain(errors: Iterable[Any], model: Model, marks: Marks) -> Iterator[Findi
     """Yield a finding for each of pydantic's `errors` of `model` with the values of `marks`."""
     for detail in errors:
         fault = _located(detail, marks.root)
+        if fault.kind == "too_short" and len(fault.value) >= fault.context["min_length"]:
+            continue  # Invalid entries do not count for pydantic; they have errors of their own.
         rule, message, cure = _words(fault, model, marks)
         place = marks.key if fault.on_key else marks.value
         yield at(place(fault.path), dotted(fault.path), rule, message, cure)
@@ -101,6 +103,11 @@ def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, str]:
     known = _known_at(parent, model, marks)
     where = f"of `{dotted(parent)}`" if parent else "of a spec"
     message = f"{shown(key)} is no key {where}"
+    owners = [name for one in models_at(model, parent) if key in keys(one) for name in _names(one)]
+    if owners:
+        named = marks.find((*parent, "name"))
+        other = f", not to {named.value}" if named else ""
+        return message, f"`{key}` belongs to {', '.join(owners)}{other}: delete it"
     elsewhere = [place for place in places(model).get(key, ()) if place != dotted(parent)]
     if near := nearest(key, known):
         return message, f"did you mean `{near}`?"
