@@ -57,9 +57,7 @@ def _tell(error: RunnerError, arguments: list[str]) -> None:
 
 def _tell_bug() -> int:
     """Keep the traceback in a file, and say where."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="runner-bug-", suffix=".log", delete=False
-    ) as log:
+    with tempfile.NamedTemporaryFile("w", prefix="runner-bug-", suffix=".log", delete=False) as log:
         traceback.print_exc(file=log)
     last = traceback.format_exc().strip().splitlines()[-1]
     click.echo(f"runner: this is a bug of the runner: {last}", err=True)

@@ -23,7 +23,7 @@ from runner.repository import CommitTree
 from runner.runfolder import open_run_store
 from runner.spec.check import load_experiments, load_registry
 from runner.spec.resolve import ResolvedRun, Resolver
-from runner.tasks import job_name, node_task
+from runner.tasks import job_name, node_task, recorded_launch
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
 
@@ -83,7 +83,7 @@ def require_tip(workspace: Workspace) -> Checkout:
             cure="commit and merge them; to try them now: runner try SPEC",
         )
     head = repository.head()
-    tip = repository.tip(workspace.registry.ledger.remote or "origin")
+    tip = repository.tip()
     if head == tip.commit:
         return Checkout(head)
     if repository.is_ancestor(head, tip.commit):
@@ -223,15 +223,12 @@ def _submit(
         if job is None:
             resolved = resolve_at(workspace, attempt.commit, record)
             upstream_id = resolved.inputs.upstream
-            task = node_task(
-                workspace,
-                resolved,
-                attempt.commit,
-                label,
-                attempt.nonce,
+            launch = recorded_launch(workspace, resolved, label, attempt.nonce)._replace(
                 upstream=snapshot.record(upstream_id) if upstream_id else None,
                 resume=_resumable(workspace, record),
             )
+            tree = CommitTree(workspace.repository, attempt.commit)
+            task = node_task(workspace, resolved, tree, launch)
             job = launcher.submit(task)
     except RunnerError as error:
         return Launched(record.run_id, attempt.number, None, error.message)

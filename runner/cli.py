@@ -174,9 +174,7 @@ def rerun(
 @wait_option
 @json_option
 @click.pass_context
-def retry(
-    context: click.Context, run: str, launcher: str | None, wait: bool, as_json: bool
-) -> int:
+def retry(context: click.Context, run: str, launcher: str | None, wait: bool, as_json: bool) -> int:
     """Give an ended run another attempt, from its last checkpoint where it has one."""
     from runner.follow import retry_and_follow
 
@@ -280,28 +278,27 @@ def try_(context: click.Context, spec: str, steps: int) -> int:
     "--require", type=click.Choice(["bitwise", "curve", "statistical", "claim"]),
     help="Level that has to be reached; default: claim, without expectations curve.",
 )  # fmt: skip
-@click.option("--at", metavar="REV", help="The specs of this commit instead of the recorded one.")
 @launcher_option
 @click.option("--only-check", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
 def reproduce(
     context: click.Context,
     run: str,
-    require: str | None,
-    at: str | None,
+    require: Any,
     launcher: str | None,
     only_check: bool,
-    yes: bool,
     as_json: bool,
 ) -> int:
     """Run a recorded run again, and say with evidence whether its result holds."""
-    from runner.reproduce import Request, reproduce_run
+    from runner.reproduce import Request
+    from runner.reproduce import reproduce as run_again
 
     workspace = _open(context)
-    request = Request(run, require, at, only_check=only_check, ask=not yes)
-    done = reproduce_run(workspace, _launcher(workspace, launcher), request)
+    request = Request(run, require, only_check=only_check)
+    done = run_again(workspace, _launcher(workspace, launcher), request)
+    if done is None:
+        return 0
     if as_json:
         screen.print_json(done.document())
     else:

@@ -1,5 +1,4 @@
-"""What people see of plans, findings and runs in a terminal: results on standard output,
-everything else on standard error."""
+"""What people see in a terminal: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -39,6 +38,13 @@ def print_error(message: str, cure: str | None) -> None:
     click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
     if cure:
         click.echo(f"  {click.style('cure', bold=True)}: {cure}", err=True)
+
+
+def print_result(text: str, cure: str = "") -> None:
+    """Print a line of a command's result, with what to do about it."""
+    click.echo(text)
+    if cure:
+        click.echo(f"  {cure}")
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

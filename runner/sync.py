@@ -33,12 +33,13 @@ class Synced(NamedTuple):
     """Ids of runs that go on."""
 
 
-def sync(workspace: Workspace, launcher: Launcher, forge: Forge) -> Synced:
+def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool = True) -> Synced:
     """Bring the ledger up to date with what the active runs do.
 
+    Without `fetch` the ledger's remote is asked only when there is something to write.
     Raises OutsideError when ledger or store do not answer.
     """
-    snapshot = workspace.ledger.fetch()
+    snapshot = workspace.ledger.fetch() if fetch else workspace.ledger.snapshot()
     records = snapshot.records(snapshot.active()).values()
     observed = {r.run_id: observe(workspace, launcher, snapshot, r) for r in records}
     return record(workspace, forge, snapshot, observed)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import configparser
 import os
+import shutil
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
 from runner.ledger.record import RunRecord
@@ -14,7 +17,7 @@ from runner.runfolder import open_run_store
 from runner.spec.experiment import Experiment
 from runner.spec.inputs import DvcOutputs, code_files
 from runner.spec.resolve import ResolvedRun
-from runner.spec.tree import Tree
+from runner.spec.tree import Tree, WorkTree
 from runner.store import resolve_location
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
@@ -25,49 +28,82 @@ def job_name(run_id: str, attempt: str, nonce: str) -> str:
     return f"{run_id}-{attempt}-{nonce[:8]}"
 
 
+class Launch(NamedTuple):
+    """What distinguishes one start of a run from another."""
+
+    attempt: str
+    """`a<n>`, `r<n>` for a repeat, `try`."""
+    nonce: str
+    store: str
+    """The run's folder in a run store."""
+    data_remote: str
+    limits: Limits
+    upstream: RunRecord | None = None
+    """The run whose export it starts from."""
+    resume: str | None = None
+    """Checkpoint in the store to continue from."""
+
+
+def recorded_launch(
+    workspace: Workspace, resolved: ResolvedRun, attempt: str, nonce: str
+) -> Launch:
+    """Return an attempt or repeat that the ledger records, with the registry's own places."""
+    return Launch(
+        attempt,
+        nonce,
+        store=open_run_store(workspace, resolved.run_id).url(),
+        data_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.data),
+        limits=Limits(seconds=resolved.run.spec.resources.max_duration),
+    )
+
+
 def node_task(
-    workspace: Workspace,
-    resolved: ResolvedRun,
-    commit: str,
-    attempt: str,
-    nonce: str,
-    *,
-    upstream: RunRecord | None = None,
-    resume: str | None = None,
+    workspace: Workspace, resolved: ResolvedRun, tree: CommitTree | WorkTree, launch: Launch
 ) -> NodeTask:
-    """Return the task of an attempt of `resolved`, with the commit's files laid out for it.
+    """Return the task of one start of `resolved`, with the files of `tree` laid out for it.
 
     Raises OutsideError when a remote is not configured, Refused when the upstream run has left no
     checkpoint.
     """
-    tree = CommitTree(workspace.repository, commit)
-    job = job_name(resolved.run_id, attempt, nonce)
+    spec = resolved.run.spec
+    job = job_name(resolved.run_id, launch.attempt, launch.nonce)
     scratch = workspace.state / "scratch" / job
     code = scratch / "code"
-    files = repository_files(resolved.run.spec, tree)
     if not code.exists():
-        workspace.repository.archive(commit, files, code)
+        _lay_out(workspace, tree, repository_files(spec, tree), code)
     return NodeTask(
         run_id=resolved.run_id,
-        attempt=attempt,
+        attempt=launch.attempt,
         job=job,
-        nonce=nonce,
+        nonce=launch.nonce,
         experiment=resolved.run.experiment,
         seed=resolved.run.seed,
-        spec=resolved.run.spec,
+        spec=spec,
         steps=planned_steps(resolved.run, None),
-        commit=commit,
+        commit=tree.commit if isinstance(tree, CommitTree) else "",
         code=str(code),
-        store=open_run_store(workspace, resolved.run_id).url(),
+        store=launch.store,
         scratch=str(scratch),
-        train_python=train_python(workspace, resolved.run.spec),
-        inputs=dvc_inputs(resolved.run.spec, tree),
-        data_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.data),
+        train_python=train_python(workspace, spec),
+        inputs=dvc_inputs(spec, tree),
+        data_remote=launch.data_remote,
         checkpoint_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.checkpoints),
-        upstream=_export(upstream) if upstream else None,
-        resume=resume,
-        limits=Limits(seconds=resolved.run.spec.resources.max_duration),
+        upstream=_export(launch.upstream) if launch.upstream else None,
+        resume=launch.resume,
+        limits=launch.limits,
     )
+
+
+def _lay_out(
+    workspace: Workspace, tree: CommitTree | WorkTree, paths: tuple[str, ...], target: Path
+) -> None:
+    if isinstance(tree, CommitTree):
+        workspace.repository.archive(tree.commit, paths, target)
+        return
+    target.mkdir(parents=True)
+    for path in paths:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(workspace.root / path, target / path)
 
 
 def repository_files(spec: Experiment, tree: Tree) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a launcher is to the rest of the product: it submits a node program and says how it fares."""
+"""What a launcher is to the rest of the product: it submits a node program and follows it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Launcher(Protocol):
         """Return where its jobs live: only from the same endpoint may a job be declared lost."""
 
     def reach(self, endpoint: str) -> Reach:
-        """Return whether jobs of `endpoint` are this launcher's, are gone for good, or elsewhere."""
+        """Return whether jobs of `endpoint` are ours, are gone for good, or are elsewhere."""
 
     def submit(self, task: NodeTask) -> str:
         """Start `task` and return the job's id; for a job that exists already, that one's id.

@@ -78,7 +78,7 @@ class MachineSampler:
         return self._last is None or time.monotonic() - self._last[0] >= seconds
 
     def sample(self, processes: list[psutil.Process]) -> None:
-        """Add one sample over `processes`: memory is the proportional set size, shared pages once."""
+        """Add one sample; memory is the proportional set size, which counts shared pages once."""
         memory, cpu_seconds = 0, 0.0
         for process in processes:
             with contextlib.suppress(psutil.Error):

@@ -71,14 +71,14 @@ SIGNS: tuple[Sign, ...] = (
     # PyTorch's NCCL watchdog and gloo's counterpart.
     _sign(
         "hang",
-        r"Watchdog caught collective operation timeout|NCCL.*timed? ?out"
+        r"Watchdog caught collective operation timeout|NCCL.*timed out"
         r"|Timed out waiting \d+ms for (recv|send) operation",
         "a collective operation hung",
         "look at the log of every node for the first one that stopped; then run it again",
     ),
     _sign(
         "reward",
-        r"Reward function is not implemented for data_source|rollbook_reward\.py"
+        r"Reward function is not implemented for data_source|File \".*rollbook_reward\.py"
         r"|compute_score\(\)",
         "the reward function failed",
         "try the reward function on rows of the training set",
@@ -113,9 +113,9 @@ SIGNS: tuple[Sign, ...] = (
     # What is left when a process was ended from outside: nobody wrote down why.
     _sign(
         "killed",
-        r"SIGKILL|SIGTERM|ActorDiedError|WorkerCrashedError|NodeDiedError|[Pp]reempted|^Killed$",
-        "a process was killed from outside",
-        "run it again; if it dies at the same step, look at the memory of the node",
+        r"SIGKILL|SIGTERM|ActorDiedError|WorkerCrashedError|NodeDiedError|^Killed$",
+        "a process died or was killed from outside",
+        "look at the memory of the node and in the log for a crash; then run it again",
     ),
 )
 

@@ -92,6 +92,8 @@ def _next(name: str, records: Sequence[RunRecord]) -> list[Block]:
 
 
 def _purpose(groups: Sequence[Group]) -> list[Block]:
+    if not groups:
+        return []
     spec = groups[0].runs[0].spec
     lines: list[Line] = [(spec.description,)] if spec.description else []
     if spec.hypothesis:

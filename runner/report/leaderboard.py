@@ -29,11 +29,17 @@ def leaderboard(standings: Sequence[Standing]) -> Page:
     rows = [row for standing in ordered for row in _rows(standing)]
     header = ("experiment", "point", "metric", "last", "95 % interval", "seeds", "outcome", "date")
     runs = sum(len(standing.records) for standing in standings)
-    count = f"{plural(len(standings), 'experiment')}, {plural(runs, 'run')}."
+    count = f"{plural(len(standings), 'experiment')}, {plural(runs, 'run')}. Written by "
     title = Heading(("Experiments",))
     if not rows:
         return Page((title, paragraph("No run is recorded yet.")))
-    return Page((title, paragraph(count), compact_table(header, tuple(rows))))
+    return Page(
+        (
+            title,
+            paragraph(count, Code("runner sync"), ": changes by hand are lost."),
+            compact_table(header, tuple(rows)),
+        )
+    )
 
 
 def _rows(standing: Standing) -> list[tuple[Line, ...]]:

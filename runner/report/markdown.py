@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from urllib.parse import quote
@@ -104,7 +105,12 @@ def _block(block: Block) -> str:
             return code_block(block.lines)
         case Folded():
             inner = "\n\n".join(_block(one) for one in block.blocks)
-            return f"<details><summary>{escape(block.summary)}</summary>\n\n{inner}\n\n</details>"
+            return f"<details><summary>{_summary(block.summary)}</summary>\n\n{inner}\n\n</details>"
+
+
+def _summary(text: str) -> str:
+    """Return text inside a line of HTML, where Markdown's backslashes would be shown."""
+    return _REFERENCE.sub(lambda match: match[0] + _BREAK, html.escape(_flat(text), quote=False))
 
 
 def _table(table: Table) -> str:

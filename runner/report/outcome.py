@@ -67,6 +67,8 @@ def progress(attempt: Attempt) -> str:
 def describe_all(records: Sequence[RunRecord]) -> Status:
     """Return how the runs of one experiment stand together."""
     statuses = [describe(record.latest) for record in records]
+    if not statuses:
+        return Status("⏳", "no run yet")
     if len(set(statuses)) == 1:
         return statuses[0]
     going = sum(record.is_active for record in records)

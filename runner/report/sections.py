@@ -86,7 +86,7 @@ def _expectation_row(judgements: Sequence[Judgement]) -> tuple[Line, ...]:
 
 
 def _typeset(condition: str) -> str:
-    return condition.replace(">=", "≥").replace("<=", "≤").replace(" - ", " − ")  # noqa: RUF001
+    return condition.replace(">=", "≥").replace("<=", "≤").replace(" - ", " − ")
 
 
 def _value(judgement: Judgement) -> str:

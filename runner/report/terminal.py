@@ -36,6 +36,11 @@ def print_page(page: Page, console: Console) -> None:
     console.print(to_terminal(page))
 
 
+def show_page(page: Page) -> None:
+    """Print a page to standard output, with colours where a person reads it."""
+    print_page(page, Console())
+
+
 def _block(block: Block) -> RenderableType:
     match block:
         case Heading():

@@ -109,11 +109,11 @@ def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, str]:
         other = f", not to {named.value}" if named else ""
         return message, f"`{key}` belongs to {', '.join(owners)}{other}: delete it"
     elsewhere = [place for place in places(model).get(key, ()) if place != dotted(parent)]
-    if near := nearest(key, known):
-        return message, f"did you mean `{near}`?"
     if elsewhere:
         under = " or ".join(f"under `{place}`" if place else "at the top" for place in elsewhere)
         return message, f"`{key}` is a key {under}: move it there"
+    if near := nearest(key, known):
+        return message, f"did you mean `{near}`?"
     if far := nearest(key, places(model)):
         place = places(model)[far][0]
         return message, f"did you mean `{f'{place}.' if place else ''}{far}`?"

@@ -80,7 +80,7 @@ def resolve(
 
 
 def code_files(spec: Experiment, tree: Tree) -> tuple[str, ...]:
-    """Return the files of the repository that the run executes: reward, script, what they import."""
+    """Return the repository files that the run executes: reward, script, what they import."""
     roots = [spec.reward.partition(":")[0]] if spec.reward else []
     for path in spec.script.files if spec.script else ():
         roots.extend(tree.paths(path, "") if tree.read(path) is None else [path])

@@ -16,8 +16,6 @@ from typing import Any
 
 import torch
 import torch.distributed
-from torch.distributed.fsdp import CPUOffloadPolicy
-from transformers import AutoModelForTokenClassification
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 
@@ -123,16 +121,19 @@ class CpuPlatform(PlatformBase):
 
 
 def patch_process_group() -> None:
-    """Ask torch for gloo once.
+    """Ask torch for gloo once, and then prepare for a model.
 
     verl/utils/distributed.py builds "cpu:gloo,<device>:<backend>", here "cpu:gloo,cpu:gloo", which
-    torch refuses as a duplicate.
+    torch refuses as a duplicate. The processes that hold a model are those that open a group; the
+    other patches wait for it, as what they import costs each process half a second.
     """
     original = torch.distributed.init_process_group
 
     def init_process_group(backend: str | None = None, *args: Any, **kwargs: Any) -> None:
         backend = "cpu:gloo" if backend == "cpu:gloo,cpu:gloo" else backend
         original(backend, *args, **kwargs)
+        patch_critic_attention()
+        patch_reference_offload()
 
     torch.distributed.init_process_group = init_process_group
     torch.distributed.distributed_c10d.init_process_group = init_process_group
@@ -143,6 +144,8 @@ def patch_critic_attention() -> None:
 
     verl/utils/model.py (load_valuehead_model) asks for flash-attn whatever the configuration says.
     """
+    from transformers import AutoModelForTokenClassification
+
     original = AutoModelForTokenClassification.from_pretrained.__func__
 
     def from_pretrained(cls: type, *args: Any, **kwargs: Any) -> Any:
@@ -158,14 +161,14 @@ def patch_reference_offload() -> None:
 
     verl/workers/engine/fsdp/transformer_impl.py asks for pinned memory, which takes an accelerator.
     """
+    from torch.distributed.fsdp import CPUOffloadPolicy
+
     original = CPUOffloadPolicy.__init__
 
-    def init(self: CPUOffloadPolicy, pin_memory: bool = True) -> None:
+    def init(self: Any, pin_memory: bool = True) -> None:
         original(self, pin_memory=False)
 
     CPUOffloadPolicy.__init__ = init
 
 
 patch_process_group()
-patch_critic_attention()
-patch_reference_offload()

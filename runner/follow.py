@@ -1,0 +1,178 @@
+"""Commands that launch, and wait for what they launched where they are asked to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from runner import screen
+from runner.apply import Applied, Launched, apply, cancel, retry
+from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
+from runner.forges import FORGES
+from runner.forges.base import Forge
+from runner.launchers import LAUNCHERS
+from runner.launchers.base import Launcher
+from runner.ledger.record import RunRecord
+from runner.plan import NOTHING_FORCED, Forced, Plan
+from runner.report.outcome import describe
+from runner.report.progress import Progress
+from runner.runfolder import AttemptFolder
+from runner.spec.experiment import Run
+from runner.status import job_row, progress_rows
+from runner.sync import end_as_cancelled, sync
+from runner.workspace import Workspace
+
+POLL_SECONDS = 2.0
+"""Between looks at running jobs."""
+
+
+class Done(NamedTuple):
+    """What a launching command did, and how the runs ended if it waited for them."""
+
+    plan: Plan | None
+    launched: tuple[Launched, ...]
+    ended: tuple[RunRecord, ...]
+    superseded_by: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return 5 when a run failed, else 3 for a fault outside, else 1 for a refused spec."""
+        outcomes = {record.latest.outcome for record in self.ended}
+        missed = any(j.verdict != "pass" for r in self.ended for j in r.latest.judgements)
+        if outcomes - {"succeeded", "lost"} or missed:
+            return EXIT_RUN_FAILED
+        if "lost" in outcomes or any(launched.error for launched in self.launched):
+            return EXIT_OUTSIDE
+        return EXIT_REFUSED if self.plan and self.plan.count("refuse") else 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the plan with what became of each launched action."""
+        if self.plan is None:
+            return {"superseded_by": self.superseded_by, "actions": []}
+        launched = {item.run_id: item for item in self.launched}
+        document = self.plan.model_dump(mode="json")
+        for action in document["actions"]:
+            item = launched.get(action["run_id"])
+            if item is not None:
+                action |= {"attempt": item.attempt, "job": item.job, "error": item.error}
+        return document
+
+    def show(self) -> None:
+        """Print what happened, and the next command."""
+        if self.superseded_by:
+            screen.say(f"superseded by {self.superseded_by}: nothing done")
+            return
+        for item in self.launched:
+            if item.error:
+                screen.print_error(f"run {item.run_id}: {item.error}", "runner apply   tries again")
+        for record in self.ended:
+            where = f"{record.experiment} seed {record.seed} ({record.run_id})"
+            print_ended = f"{where}: {describe(record.latest)}"
+            screen.print_result(print_ended, record.latest.cure)
+        if self.launched and not self.ended:
+            screen.say("runner status --all, runner logs RUN --follow, runner sync --watch")
+
+
+def apply_and_follow(
+    workspace: Workspace,
+    launcher: Launcher,
+    *,
+    wait: bool,
+    forced: Forced = NOTHING_FORCED,
+    quiet: bool = False,
+) -> Done:
+    """Apply; with `wait` follow the runs, and apply again for those that waited for them.
+
+    A job in CI ends with its processes, so there local runs are always waited for.
+    """
+    wait = wait or (launcher.name == "local" and bool(os.environ.get("CI")))
+    first = apply(workspace, launcher, forced)
+    if first.plan is not None and not quiet:
+        screen.print_plan(first.plan)
+    done = Done(first.plan, first.launched, (), first.superseded_by)
+    if not wait or first.plan is None:
+        return done
+    return _follow_all(workspace, launcher, forced, first, done)
+
+
+def _follow_all(
+    workspace: Workspace, launcher: Launcher, forced: Forced, first: Applied, done: Done
+) -> Done:
+    """Follow round after round: what ends may be what others wait for."""
+    current = first
+    while True:
+        followed = _active(workspace, launcher)
+        ended = follow(workspace, launcher, FORGES["none"], followed)
+        done = done._replace(ended=(*done.ended, *ended))
+        if not ended or current.plan is None or not current.plan.count("wait"):
+            return done
+        current = apply(workspace, launcher, forced)
+        done = done._replace(launched=(*done.launched, *current.launched))
+        if not current.launched:
+            return done
+
+
+def _active(workspace: Workspace, launcher: Launcher) -> list[str]:
+    """Return the active runs that this launcher can reach."""
+    snapshot = workspace.ledger.snapshot()
+    records = snapshot.records(snapshot.active()).values()
+    here = (r for r in records if launcher.reach(r.latest.endpoint) == "here" and r.latest.job)
+    return [record.run_id for record in here]
+
+
+def follow(
+    workspace: Workspace, launcher: Launcher, forge: Forge, run_ids: Sequence[str]
+) -> tuple[RunRecord, ...]:
+    """Sync and show progress until all `run_ids` have ended; every run has a limit of its own."""
+    if not run_ids:
+        return ()
+    with Progress() as progress:
+        while True:
+            synced = sync(workspace, launcher, forge, fetch=False)
+            records = workspace.ledger.snapshot().records(run_ids)
+            progress.update(progress_rows(workspace, records.values()))
+            if not set(run_ids) & set(synced.active):
+                return tuple(records.values())
+            time.sleep(POLL_SECONDS)
+
+
+def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, run: Run) -> None:
+    """Show the progress of a job outside the ledger's states (a repeat, a trial) to its end."""
+    with Progress() as progress:
+        while True:
+            ended = launcher.poll(job).state == "ended"
+            progress.update([job_row(part, title, run, ended=ended)])
+            if ended:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wait: bool) -> Done:
+    """Retry a run, and with `wait` follow it."""
+    retried = retry(workspace, launcher, name)
+    done = Done(None, retried.launched, ())
+    if wait and not any(item.error for item in retried.launched):
+        ended = follow(workspace, launcher, FORGES["none"], [retried.record.run_id])
+        return done._replace(ended=ended)
+    return done
+
+
+def cancel_run(workspace: Workspace, name: str) -> RunRecord:
+    """Stop a run and write it into the ledger."""
+    record = workspace.ledger.fetch().find(name)
+    launcher = LAUNCHERS[record.latest.launcher](workspace)
+    stopped = cancel(workspace, launcher, record.run_id)
+    return end_as_cancelled(workspace, launcher, FORGES["none"], stopped)
+
+
+def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:
+    """Sync once, or with `watch` until nothing is active; yield the records that changed."""
+    launcher = LAUNCHERS[workspace.registry.launcher](workspace)
+    while True:
+        synced = sync(workspace, launcher, FORGES["none"])
+        yield from synced.changed
+        if not watch or not synced.active:
+            return
+        time.sleep(POLL_SECONDS)
