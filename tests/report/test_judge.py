@@ -22,7 +22,11 @@ def reward(**changes: Any) -> dict[str, Any]:
         ({}, "succeeded", ""),
         (FAILED, "failed", "failed at step 7 of 20: out of GPU memory"),
         ({"exit_code": 2}, "failed", "failed at step 20 of 20: the trainer exited 2"),
-        ({"exit_code": -9}, "failed", "failed at step 20 of 20: a process was killed from outside"),
+        (
+            {"exit_code": -9},
+            "failed",
+            "failed at step 20 of 20: a process died or was killed from outside",
+        ),
         ({"exit_code": None, "last_step": 0}, "failed", "the trainer never started"),
         (
             {"stopped": "time_limit", "exit_code": -15, "last_step": 3},
@@ -149,6 +153,18 @@ def test_the_log_names_the_class_of_a_failure(failure: str, line: str) -> None:
     advice = advise(["step 3", f"\x1b[31m(Worker pid=7, ip=10.0.0.2)\x1b[0m {line}", "bye"], 1)
     assert (advice.failure, advice.line) == (failure, line)
     assert advice.cure
+
+
+def test_words_that_trainers_say_without_failing_are_no_sign() -> None:
+    log = [
+        "using customized reward function 'compute_score' from '/node/rollbook_reward.py'",
+        "'nccl_timeout': 600, 'ppo_micro_batch_size_per_gpu': 4",
+        "WARNING Sequence group 0 is preempted by PreemptionMode.RECOMPUTE",
+        "UserWarning: ImportError of flash_attn, falling back",
+        "RuntimeError: the real reason",
+    ]
+    advice = advise(log, 1)
+    assert (advice.failure, advice.line) == ("unknown", "RuntimeError: the real reason")
 
 
 def test_every_class_of_failure_has_a_sign() -> None:

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from runner.report.markdown import code, code_block, escape, to_markdown
-from runner.report.page import Code, Link, Log, Page, Table, cells, paragraph
+from runner.report.page import Code, Folded, Link, Log, Page, Table, cells, paragraph
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 BREAK = "\u200b"
@@ -94,6 +94,11 @@ def test_a_link_s_target_cannot_break_out() -> None:
     text = to_markdown(Page((paragraph(Link("a](b)", "x)<y> z/README.md")),)))
     (link, *_) = inline(text)
     assert link.attrGet("href") == "x%29%3Cy%3E%20z/README.md"
+
+
+def test_a_summary_cannot_end_what_it_folds() -> None:
+    text = to_markdown(Page((Folded("</summary><b> @all *x*", (paragraph("inside"),)),)))
+    assert "&lt;/summary>&lt;b> @\u200ball *x*" in text.replace("&gt;", ">")
 
 
 def test_a_log_cannot_end_its_block() -> None:

@@ -148,6 +148,11 @@ def test_a_hostile_spec_stays_text() -> None:
         assert never not in page
 
 
+def test_an_experiment_without_a_run() -> None:
+    page = experiment_files("sums/none", [])["experiments/sums/none/README.md"]
+    assert page.startswith("# sums/none: ⏳ no run yet")
+
+
 def test_outcomes_in_words() -> None:
     attempt = SEEDS[0].record.latest
     worse = attempt.judgements[0].model_copy(update={"verdict": "fail"})
