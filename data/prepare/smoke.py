@@ -1,11 +1,12 @@
 """The smoke data: sums of two digits for every kind of training, and two tiny untrained models.
 
-Needs only numpy and a second, and writes the same bytes on every machine. Of the 100 sums 80 are
-for training and 20, whose mirrored sums (b+a) are trained on, are held out for validation.
+Needs only numpy and a second, and writes the same bytes on every machine. Of the 25 sums of the
+digits 0 to 4, 20 are for training and 5, whose mirrored sums (b+a) are trained on, are held out for
+validation: few enough for a tiny model to learn within some twenty steps.
 
 | file (data/smoke/…)          | rows are                                                             |
 |------------------------------|----------------------------------------------------------------------|
-| sft.{train,val}.jsonl        | a question and an answer of a teacher, who is right in 4 of 10 rows  |
+| sft.{train,val}.jsonl        | a question and an answer of a teacher, who is right in 8 of 20 rows  |
 | rl.{train,val}.jsonl         | a question, the right answer for the reward function                 |
 | preference.{train,val}.jsonl | a question, the right answer and a wrong one                         |
 | tools.{train,val}.jsonl      | as rl, for an agent that may call the tool `add`                     |
@@ -25,8 +26,9 @@ from tiny_model import write_model
 DATA = Path("data/smoke")
 MODELS = Path("models/smoke")
 
-TEACHER_ROWS = 10  # per sum
-TEACHER_RIGHT = 4  # of those
+DIGITS = range(5)
+TEACHER_ROWS = 20  # per sum
+TEACHER_RIGHT = 8  # of those
 WRONG_BY = (1, -1, 2, -2, 3, -3)  # what the others are off by
 Row = dict[str, Any]
 
@@ -81,9 +83,9 @@ def main() -> None:
 
 
 def split_sums() -> dict[str, list[Sum]]:
-    """All 100 sums; held out are 20 with a > b, spread over the results 1 to 17."""
-    everything = [Sum(a, b) for a in range(10) for b in range(10)]
-    held_out = [s for s in everything if s.a > s.b and (s.a + 4 * s.b) % 5 in (1, 4)]
+    """All sums; held out is every second of those with a > b."""
+    everything = [Sum(a, b) for a in DIGITS for b in DIGITS]
+    held_out = [s for s in everything if s.a > s.b][::2]
     return {"train": [s for s in everything if s not in held_out], "val": held_out}
 
 
