@@ -139,10 +139,19 @@ def draw(panels: Sequence[Panel], seeds: Seeds) -> Figure:
         for index, panel in enumerate(panels):
             axes = figure.add_subplot(rows, columns, index + 1)
             _draw_panel(axes, panel, seeds, limit)
+            axes.set_xlim(*_step_range(panels, seeds))
             _dress(axes, panel, labelled=index >= len(panels) - columns)
         if len(seeds) > 1:
             _legend(figure)
     return figure
+
+
+def _step_range(panels: Sequence[Panel], seeds: Seeds) -> tuple[float, float]:
+    """Return the ends of the step axis, the same for all panels so that they can be compared."""
+    found = [curves.get(panel.metric) for panel in panels for curves in seeds.values()]
+    steps = [step for curve in found if curve for step in (curve.steps[0], curve.steps[-1])]
+    margin = 0.03 * (max(steps) - min(steps)) or 0.5
+    return min(steps) - margin, max(steps) + margin
 
 
 def _lines(seeds: Seeds) -> int:
