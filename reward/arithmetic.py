@@ -1,8 +1,8 @@
 """The reward for sums: 1 for the right number, 0 for anything else.
 
 The answer is the last line of the response, and nothing but the number in decimal digits may stand
-there: no sign, no leading zero, no words. What comes before (reasoning, a call of a tool and what it
-returned) is not looked at. So a response that lists many numbers earns nothing.
+there: no sign, no leading zero, no words. What comes before (reasoning, a call of a tool and what
+it returned) is not looked at. So a response that lists many numbers earns nothing.
 """
 
 from typing import Any

@@ -4,13 +4,13 @@ Needs only numpy and a second, and writes the same bytes on every machine. Of th
 digits 0 to 4, 20 are for training and 5, whose mirrored sums (b+a) are trained on, are held out for
 validation: few enough for a tiny model to learn within some twenty steps.
 
-| file (data/smoke/…)          | rows are                                                             |
-|------------------------------|----------------------------------------------------------------------|
-| sft.{train,val}.jsonl        | a question and an answer of a teacher, who is right in 8 of 20 rows  |
-| rl.{train,val}.jsonl         | a question, the right answer for the reward function                 |
-| preference.{train,val}.jsonl | a question, the right answer and a wrong one                         |
-| tools.{train,val}.jsonl      | as rl, for an agent that may call the tool `add`                     |
-| tools-sft.{train,val}.jsonl  | a question, a call of `add`, what it returned, the answer            |
+| data/smoke/…                 | a row is                                                         |
+|------------------------------|------------------------------------------------------------------|
+| sft.{train,val}.jsonl        | a question, an answer of a teacher who is right in 8 of 20 rows  |
+| rl.{train,val}.jsonl         | a question, the right answer for the reward function             |
+| preference.{train,val}.jsonl | a question, the right answer and a wrong one                     |
+| tools.{train,val}.jsonl      | as rl, for an agent that may call the tool `add`                 |
+| tools-sft.{train,val}.jsonl  | a question, a call of `add`, what it returned, the answer        |
 
 The teacher is poor on purpose: imitating it teaches the format and leaves reinforcement learning
 something to find, a policy that is right more often than its teacher.
@@ -19,8 +19,9 @@ something to find, a policy that is right more often than its teacher.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from rows import Row, message, reward_row, write_rows
 from tiny_model import write_model
 
 DATA = Path("data/smoke")
@@ -30,7 +31,6 @@ DIGITS = range(5)
 TEACHER_ROWS = 20  # per sum
 TEACHER_RIGHT = 8  # of those
 WRONG_BY = (1, -1, 2, -2, 3, -3)  # what the others are off by
-Row = dict[str, Any]
 
 ADD_TOOL: Row = {
     "type": "function",
@@ -57,10 +57,12 @@ class Sum(NamedTuple):
 
     @property
     def question(self) -> str:
+        """What the model is asked."""
         return f"{self.a}+{self.b}="
 
     @property
     def answer(self) -> str:
+        """The right answer."""
         return str(self.a + self.b)
 
     def wrong_answer(self, choice: int) -> str:
@@ -71,13 +73,16 @@ class Sum(NamedTuple):
 
 def main() -> None:
     """Write everything, relative to the current folder."""
-    DATA.mkdir(parents=True, exist_ok=True)
     for split, sums in split_sums().items():
-        write_rows(f"sft.{split}", sft_rows(sums))
-        write_rows(f"rl.{split}", (rl_row(split, i, s) for i, s in enumerate(sums)))
-        write_rows(f"preference.{split}", preference_rows(sums))
-        write_rows(f"tools.{split}", (tools_row(split, i, s) for i, s in enumerate(sums)))
-        write_rows(f"tools-sft.{split}", map(tools_sft_row, sums))
+        datasets = {
+            "sft": sft_rows(sums),
+            "rl": (rl_row(split, index, s) for index, s in enumerate(sums)),
+            "preference": preference_rows(sums),
+            "tools": (tools_row(split, index, s) for index, s in enumerate(sums)),
+            "tools-sft": map(tools_sft_row, sums),
+        }
+        for name, rows in datasets.items():
+            write_rows(DATA / f"{name}.{split}.jsonl", rows)
     write_model(MODELS / "qwen2", "qwen2", seed=2)
     write_model(MODELS / "qwen3", "qwen3", seed=3)
 
@@ -89,17 +94,6 @@ def split_sums() -> dict[str, list[Sum]]:
     return {"train": [s for s in everything if s not in held_out], "val": held_out}
 
 
-def write_rows(name: str, rows: Iterator[Row]) -> None:
-    """One JSON object per line, keys sorted."""
-    lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-    (DATA / f"{name}.jsonl").write_bytes("".join(lines).encode())
-
-
-def message(role: str, content: str) -> Row:
-    """One message of a conversation."""
-    return {"role": role, "content": content}
-
-
 def sft_rows(sums: list[Sum]) -> Iterator[Row]:
     """What the teacher said about each sum, several times."""
     for number in range(TEACHER_ROWS):
@@ -109,20 +103,13 @@ def sft_rows(sums: list[Sum]) -> Iterator[Row]:
 
 
 def rl_row(split: str, index: int, s: Sum) -> Row:
-    """One prompt in the columns that verl reads."""
-    return {
-        "ability": "arithmetic",
-        "data_source": "smoke/arithmetic",
-        "extra_info": {"index": index, "split": split},
-        "prompt": [message("user", s.question)],
-        "reward_model": {"ground_truth": s.answer, "style": "rule"},
-    }
+    """The question, and the right answer for the reward function."""
+    return reward_row("smoke/arithmetic", split, index, s.question, s.answer)
 
 
 def tools_row(split: str, index: int, s: Sum) -> Row:
     """The same prompt for verl's agent loop with tools (`agent_name` selects it per row)."""
-    row = rl_row(split, index, s)
-    row["data_source"] = "smoke/arithmetic-tools"
+    row = reward_row("smoke/arithmetic-tools", split, index, s.question, s.answer)
     row["extra_info"]["need_tools_kwargs"] = False  # `add` keeps no state per conversation
     return row | {"agent_name": "tool_agent"}
 

@@ -75,7 +75,7 @@ def generation_config() -> dict[str, Any]:
 
 
 def model_config(family: Family) -> dict[str, Any]:
-    """config.json: a Qwen2 or Qwen3 causal language model, its fields as transformers names them."""
+    """config.json: a causal language model, its fields as transformers names them."""
     config: dict[str, Any] = {
         "architectures": [family.capitalize() + "ForCausalLM"],
         "attention_dropout": 0.0,
