@@ -2,7 +2,7 @@
 # Make the training environment for a CPU in DIR, a virtual environment, from
 # requirements/train-cpu.txt. Does nothing where DIR was made from the same list.
 #
-#     scripts/train-env.sh DIR          PYTHON=python3.11 names the interpreter to build on
+#     scripts/train-env.sh DIR          PYTHON names the interpreter, 3.11, to build on
 set -euo pipefail
 
 fail() {
@@ -20,7 +20,7 @@ if [ -x "$dir/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ]; th
     exit 0
 fi
 
-python=${PYTHON:-python3.11}
+python=${PYTHON:-python3}
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 [ "$version" = 3.11 ] || fail "needs Python 3.11; $python is '${version:-not found}'. Set PYTHON."
 if [ -d "$dir" ] && [ ! -e "$dir/pyvenv.cfg" ] && [ -n "$(ls -A "$dir")" ]; then

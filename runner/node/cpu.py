@@ -23,9 +23,15 @@ VERL = {
 }
 VLLM = {
     "VLLM_TARGET_DEVICE": "cpu",
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; the default of 4 would be touched at the start
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB for keys and values, the least one can say
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # cores are shared with the training process
     "VLLM_NO_USAGE_STATS": "1",
+}
+THREADS = {
+    # One, not one per core: a dozen processes share the cores, and the order in which a sum is
+    # formed, hence the last digit of a result, depends on the number of threads.
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
 }
 
 
@@ -38,13 +44,7 @@ def environment(folder: Path, train_python: Path) -> dict[str, str]:
     """
     write_plugin_metadata(folder)
     write_vllm_metadata(folder, vllm_version(train_python))
-    threads = {"OMP_NUM_THREADS": str(usable_cores()), "TOKENIZERS_PARALLELISM": "false"}
-    return {**VERL, **VLLM, **threads, "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}"}
-
-
-def usable_cores() -> int:
-    """The number of cores this process may run on."""
-    return len(os.sched_getaffinity(0))
+    return {**VERL, **VLLM, **THREADS, "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}"}
 
 
 def write_plugin_metadata(folder: Path) -> None:
