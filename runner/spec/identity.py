@@ -111,9 +111,10 @@ def own_digest(own: Mapping[str, Any]) -> str:
     """Return the digest of what a spec file itself says, without its bases and inputs.
 
     Changed formatting, comments, key order or fields that bear no identity leave it as it is; an
-    added seed changes it, since it asks for a run.
+    added seed changes it, since it asks for a run. So does `null`, which takes back what a base
+    says.
     """
-    return digest({**_bearing(own, keep_digest_fields=True), "seeds": own.get("seeds")})
+    return digest({**_bearing(own, own=True), "seeds": own.get("seeds")})
 
 
 def digest(payload: Mapping[str, Any]) -> str:
@@ -165,19 +166,19 @@ def _declared(name: str) -> Bearing | None:
     return next((FIELDS[way] for way in ways if way in FIELDS), None)
 
 
-def _bearing(
-    tree: Mapping[str, Any], prefix: str = "", *, keep_digest_fields: bool = False
-) -> dict[str, Any]:
+def _bearing(tree: Mapping[str, Any], prefix: str = "", *, own: bool = False) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         bearing = FIELDS.get(name)
         if bearing is None and isinstance(value, dict):
-            inner = _bearing(value, f"{name}.", keep_digest_fields=keep_digest_fields)
+            inner = _bearing(value, f"{name}.", own=own)
             kept.update({key: inner} if inner else {})
-        elif bearing != "out" and (bearing != "digest" or keep_digest_fields):
-            pruned = value if name == "overrides" else _prune(value)
-            kept.update({} if pruned in (None, {}, []) else {key: pruned})
+        elif bearing != "out" and (bearing != "digest" or own):
+            # What a file says is kept as it is: its `null` undoes the value of a base.
+            pruned = value if own or name == "overrides" else _prune(value)
+            empty = pruned in ({}, []) or (pruned is None and not own)
+            kept.update({} if empty else {key: pruned})
     return kept
 
 

@@ -8,6 +8,7 @@ a statement.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 
 from runner.spec.tree import Tree
@@ -31,13 +32,23 @@ def closure(tree: Tree, path: str) -> tuple[str, ...]:
 
 
 def _imports(tree: Tree, path: str, source: bytes) -> Iterator[str]:
-    try:
-        module = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(module):
+    for node in ast.walk(_parsed(source)):
         for name in _module_names(node, path):
             yield from _files(tree, name)
+
+
+def _parsed(source: bytes) -> ast.AST:
+    """Return the syntax tree; an empty one for what is no Python.
+
+    Warnings of the parser are off: turned into errors (`python -W error`) they would hide imports,
+    and a run would have another identity.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.Module([], [])
 
 
 def _module_names(node: ast.AST, path: str) -> Iterator[str]:
@@ -46,8 +57,9 @@ def _module_names(node: ast.AST, path: str) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         package = _package(node, path)
         if package is not None:
-            yield package
-            yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
+            names = (package, *(f"{package}.{alias.name}" for alias in node.names))
+            # At the root, `from . import x` has no package above it.
+            yield from (name.lstrip(".") for name in names if name)
 
 
 def _package(node: ast.ImportFrom, path: str) -> str | None:

@@ -7,9 +7,11 @@ files that git tracks have their blob id.
 from __future__ import annotations
 
 import hashlib
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,6 +21,8 @@ from runner.spec.experiment import Experiment, Run
 from runner.spec.imports import closure
 from runner.spec.section import Section
 from runner.spec.tree import Tree
+
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 class Inputs(Section):
@@ -37,19 +41,36 @@ class Inputs(Section):
     """Run id of the run whose checkpoint this one starts from."""
 
 
+class DvcOutput(NamedTuple):
+    """One output that DVC tracks."""
+
+    path: str
+    md5: str
+    """Empty where DVC does not know the content by md5; then `problem` says why."""
+    problem: str = ""
+
+
 class DvcOutputs:
-    """The outputs that DVC tracks in a tree: path to content hash."""
+    """The outputs that DVC tracks in a tree."""
 
     def __init__(self, tree: Tree) -> None:
-        """Read every dvc.lock and .dvc file of `tree`."""
-        self._md5: dict[str, str] = dict(_outputs(tree))
+        """Read every dvc.lock and .dvc file of `tree`; raises Refused when one cannot be read."""
+        self._outputs = {output.path: output for output in _outputs(tree)}
 
     def find(self, path: str) -> tuple[str, str] | None:
-        """Return the tracked output that is or holds `path`, and its content hash."""
-        for candidate in (path, *(str(parent) for parent in PurePosixPath(path).parents)):
-            if candidate in self._md5:
-                return candidate, self._md5[candidate]
+        """Return the tracked output that is or holds `path`, and its content hash.
+
+        The hash is empty where DVC does not know the content by md5: see `problem`.
+        """
+        tidy = posixpath.normpath(path)
+        for candidate in (tidy, *(str(parent) for parent in PurePosixPath(tidy).parents)):
+            if candidate in self._outputs:
+                return self._outputs[candidate].path, self._outputs[candidate].md5
         return None
+
+    def problem(self, output: str) -> str:
+        """Return why the content of a tracked output is not known by md5; empty when it is."""
+        return self._outputs[output].problem
 
 
 def blob_id(data: bytes) -> str:
@@ -85,16 +106,26 @@ def code_files(spec: Experiment, tree: Tree) -> tuple[str, ...]:
     for path in spec.script.files if spec.script else ():
         roots.extend(tree.paths(path, "") if tree.read(path) is None else [path])
     found: set[str] = set()
-    for root in roots:
+    for root in (*roots, *_packages(tree, spec.reward or "")):
         found.update(closure(tree, root) if root.endswith(".py") else (root,))
     return tuple(sorted(found))
+
+
+def _packages(tree: Tree, reward: str) -> Iterator[str]:
+    """Yield the packages that importing the reward function by its dotted name runs first."""
+    for folder in PurePosixPath(reward.partition(":")[0]).parents:
+        path = str(folder / "__init__.py")
+        if str(folder) != "." and tree.read(path) is not None:
+            yield path
 
 
 def _content(path: str, tree: Tree, outputs: DvcOutputs) -> str:
     tracked = outputs.find(path)
     if tracked is not None:
         output, md5 = tracked
-        return f"md5:{md5}" if output == path else f"md5:{md5}{path[len(output) :]}"
+        if problem := outputs.problem(output):
+            raise Refused(f"`{path}`: {problem}", cure=f"dvc add {output}")
+        return f"md5:{md5}{posixpath.normpath(path)[len(output) :]}"
     data = tree.read(path)
     if data is not None:
         return f"git:{blob_id(data)}"
@@ -126,23 +157,60 @@ def _environment(spec: Experiment, tree: Tree, registry: Registry) -> str:
     return f"git:{_blob(tree, environment.lock)}" if environment.lock else "none"
 
 
-def _outputs(tree: Tree) -> Iterator[tuple[str, str]]:
+def _outputs(tree: Tree) -> Iterator[DvcOutput]:
     for path in tree.paths("", ".dvc"):
-        yield from _entries(path, _load(tree, path))
+        pointer = _load(tree, path)
+        yield from _entries(path, pointer, str(pointer.get("wdir") or "."))
     for path in tree.paths("", "dvc.lock"):
-        for stage in _load(tree, path).get("stages", {}).values():
-            yield from _entries(path, stage)
+        stages = _load(tree, path).get("stages") if path.split("/")[-1] == "dvc.lock" else None
+        for name, stage in (stages or {}).items():
+            yield from _entries(path, stage, _working_folder(tree, path, name))
+
+
+def _working_folder(tree: Tree, path: str, stage: str) -> str:
+    """Return the `wdir` of a stage: dvc.lock has paths relative to it, dvc.yaml alone says it."""
+    pipeline = path.removesuffix("dvc.lock") + "dvc.yaml"
+    stages = _load(tree, pipeline).get("stages") or {}
+    definition = stages.get(stage.partition("@")[0]) or {}
+    folder = str(definition.get("wdir") or definition.get("do", {}).get("wdir") or ".")
+    if "${" in folder:
+        raise _unreadable(pipeline, f"the `wdir` of stage `{stage}` is not written out")
+    return folder
 
 
 def _load(tree: Tree, path: str) -> Mapping[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = yaml.load(tree.read(path) or b"", Loader=loader)  # noqa: S506
+    try:
+        content = yaml.load(tree.read(path) or b"", Loader=loader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise _unreadable(path, " ".join(str(error).split())) from None
     return content if isinstance(content, dict) else {}
 
 
-def _entries(path: str, holder: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the outputs of a .dvc file or a stage; an import or a cloud version has no md5 here."""
-    folder = PurePosixPath(path).parent / holder.get("wdir", ".")
-    for output in holder.get("outs", ()):
-        if output.get("hash", "md5") == "md5" and "md5" in output:
-            yield str(folder / output["path"]), output["md5"]
+def _entries(path: str, holder: Mapping[str, Any], working: str) -> Iterator[DvcOutput]:
+    """Yield the outputs of a .dvc file or a stage."""
+    folder = posixpath.join(posixpath.dirname(path), working)
+    try:
+        for output in holder.get("outs") or ():
+            place = posixpath.normpath(posixpath.join(folder, output["path"]))
+            problem = _problem(output)
+            yield DvcOutput(place, "" if problem else output["md5"], problem)
+    except (KeyError, TypeError, AttributeError):
+        raise _unreadable(path, "its outputs are not a list of paths with digests") from None
+
+
+def _problem(output: Mapping[str, Any]) -> str:
+    """Return why the content of an output is not known by md5; empty when it is."""
+    if "md5" in output and output.get("hash", "md5") == "md5":
+        good = isinstance(output["md5"], str) and _MD5.fullmatch(output["md5"])
+        return "" if good else "its md5 in DVC's file is no digest"
+    if "files" in output or "cloud" in output or "version_id" in output:
+        return "DVC tracks it by the versions of a cloud, which states no digest of the content"
+    kinds = {str(output.get("hash", "")), *output} & {"etag", "checksum"}
+    if kinds:
+        return f"DVC tracks it by {min(kinds)} of where it was imported from, not by its content"
+    return "DVC's file states no digest of it: it was never added or reproduced, or is not cached"
+
+
+def _unreadable(path: str, why: str) -> Refused:
+    return Refused(f"{path} cannot be read: {why}", cure=f"git log -p -- {path}   shows it")
