@@ -1,0 +1,197 @@
+"""Complete specs whose every field is set, files for them to read, and their identities."""
+
+from __future__ import annotations
+
+import copy
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+
+from runner.registry import Registry
+from runner.spec.check import load_experiments
+from runner.spec.experiment import Experiment
+from runner.spec.resolve import ResolvedRun, Resolver
+from runner.spec.tree import MemoryTree
+
+IMAGE = "registry.example/verl@sha256:" + "1" * 64
+OTHER_IMAGE = "mirror.example/verl@sha256:" + "2" * 64
+
+GRPO: dict[str, Any] = {
+    "apiVersion": "rollbook/v1",
+    "description": "a group-relative baseline",
+    "hypothesis": "it learns",
+    "owner": "somebody",
+    "tags": ["sums", "baseline"],
+    "trainer": "verl==0.9.1",
+    "image": IMAGE,
+    "model": {"source": "huggingface", "path": "Qwen/Qwen2.5-0.5B", "revision": "060db6499f32"},
+    "algorithm": {
+        "name": "grpo",
+        "group_size": 4,
+        "clip_ratio": {"low": 0.2, "high": 0.28},
+        "kl": {"in": "loss", "coefficient": 0.001, "estimator": "k3"},
+        "entropy_coefficient": 0.01,
+        "loss_aggregation": "token_mean",
+    },
+    "data": {
+        "train": "data/train.jsonl",
+        "val": {"sums": "data/val.jsonl"},
+        "max_prompt_tokens": 64,
+        "max_response_tokens": 32,
+        "shuffle": True,
+    },
+    "reward": "reward/sums.py:score",
+    "training": {
+        "epochs": 2,
+        "steps": 10,
+        "prompts_per_step": 16,
+        "prompts_per_update": 8,
+        "samples_per_device": 4,
+        "learning_rate": 1e-06,
+        "learning_rate_schedule": "cosine",
+        "warmup_steps": 2,
+        "weight_decay": 0.1,
+        "precision": "bf16",
+        "save_every": 5,
+        "evaluate_every": 2,
+        "evaluate_before_training": True,
+    },
+    "rollout": {
+        "engine": "vllm",
+        "tensor_parallel": 1,
+        "gpu_memory": 0.5,
+        "temperature": 0.9,
+        "top_p": 0.95,
+    },
+    "resources": {
+        "accelerators": "H100:2",
+        "nodes": 1,
+        "candidates": [{"infra": "k8s/pool", "spot": False, "needs_approval": True}],
+        "wait_per_candidate": "30m",
+        "max_duration": "8h",
+        "recover": {"preemptions": 3, "errors": 1},
+    },
+    "budget": {"usd_per_run": 150.0, "when_exceeded": "stop"},
+    "checkpoints": {"keep_last": 2, "keep_best": "val/sums/accuracy", "export": "huggingface"},
+    "resume_from": "0123456789ab",
+    "seeds": [1],
+    "launch": "on_merge",
+    "when_edited": "let_finish",
+    "follow_inputs": False,
+    "expect": [{"reward/mean": "last >= 0.5"}],
+    "compare_with": "others/x",
+    "tracking": {"wandb": {"project": "sums", "entity": "team"}},
+    "secrets": ["HF_TOKEN"],
+    "overrides": {"actor_rollout_ref.actor.grad_clip": 1.0},
+}
+SCRIPT: dict[str, Any] = {
+    "apiVersion": "rollbook/v1",
+    "trainer": "script",
+    "script": {"command": ["python", "train.py"], "files": ["train.py", "lib"]},
+    "training": {"steps": 2, "prompts_per_step": 8, "learning_rate": 1e-05},
+}
+SFT: dict[str, Any] = {
+    "apiVersion": "rollbook/v1",
+    "trainer": "verl==0.9.1",
+    "model": {"path": "Qwen/Qwen2.5-0.5B"},
+    "algorithm": {"name": "sft"},
+    "data": {"train": "data/train.jsonl"},
+    "training": {"epochs": 1, "prompts_per_step": 8, "learning_rate": 1e-05},
+}
+
+FILES: dict[str, bytes] = {
+    "data/train.jsonl": b'{"prompt": "1+1", "answer": "2"}\n',
+    "data/same-content.jsonl": b'{"prompt": "1+1", "answer": "2"}\n',
+    "data/val.jsonl": b'{"prompt": "1+2", "answer": "3"}\n',
+    "data/val-same.jsonl": b'{"prompt": "1+2", "answer": "3"}\n',
+    "reward/sums.py": b"def score(solution):\n    return 1.0\n",
+    "reward/others.py": b"def score(solution):\n    return 1.0\n",
+    "train.py": b"import lib.loss\n",
+    "lib/__init__.py": b"",
+    "lib/loss.py": b"SCALE = 1\n",
+    "unrelated.py": b"A = 1\n",
+}
+REGISTRY = Registry(apiVersion="rollbook/v1", lineage="0a" * 16)
+
+
+def dump(spec: Mapping[str, Any]) -> bytes:
+    return yaml.safe_dump(dict(spec), sort_keys=False).encode()
+
+
+def resolved(
+    spec: Mapping[str, Any] | bytes | str,
+    files: Mapping[str, bytes] = FILES,
+    registry: Registry = REGISTRY,
+    **others: Mapping[str, Any] | bytes | str,
+) -> tuple[ResolvedRun, ...]:
+    """Return the runs of `spec` (and have `others` beside it), which must be valid."""
+    texts = {"x": spec, **others}
+    specs = {
+        f"experiments/{name.replace('__', '/')}.yaml": _text(text) for name, text in texts.items()
+    }
+    tree = MemoryTree({**files, **specs})
+    loaded = load_experiments(tree)
+    assert loaded.findings == ()
+    resolver = Resolver(tree, registry, loaded.experiments)
+    wanted = next(one for one in loaded.experiments if one.name == "x")
+    return tuple(resolver.runs(wanted))
+
+
+def run_id(
+    spec: Mapping[str, Any] | bytes | str,
+    files: Mapping[str, bytes] = FILES,
+    registry: Registry = REGISTRY,
+    **others: Mapping[str, Any] | bytes | str,
+) -> str:
+    """Return the id of the only run of `spec`."""
+    (run,) = resolved(spec, files, registry, **others)
+    return run.run_id
+
+
+def changed(spec: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return `spec` with another value at the dotted `path`."""
+    copied = copy.deepcopy(dict(spec))
+    inner = copied
+    *above, last = path.split(".")
+    for part in above:
+        inner = inner[part]
+    inner[last] = value
+    return copied
+
+
+def leaves(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every field that has a value of its own, algorithms included."""
+    for field, info in model.model_fields.items():
+        name = f"{prefix}{info.alias or field}"
+        sections = list(_sections(info.annotation))
+        if not sections:
+            yield name
+        for section in sections:
+            yield from leaves(section, f"{name}.")
+
+
+def sections(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every field that is a section."""
+    for field, info in model.model_fields.items():
+        for section in _sections(info.annotation):
+            yield f"{prefix}{info.alias or field}"
+            yield from sections(section, f"{prefix}{info.alias or field}.")
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the sections that a field holds; entries of a list count as one value with it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (typing.Union, types.UnionType, Annotated):
+        for part in get_args(annotation):
+            yield from _sections(part)
+
+
+def _text(spec: Mapping[str, Any] | bytes | str) -> bytes:
+    if isinstance(spec, bytes):
+        return spec
+    return spec.encode() if isinstance(spec, str) else dump(spec)
