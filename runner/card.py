@@ -1,7 +1,7 @@
-"""Dataset cards: what a plan may know of a dataset without downloading it.
+"""Making dataset cards: what a plan may know of a dataset without downloading it.
 
-A card is kept in the `meta` block of the data's .dvc file, or of the output of its stage in
-dvc.yaml, so that it is reviewed and versioned with the data it describes.
+A card is kept with what tracks the data (see `runner/spec/cards.py`), so that it is reviewed and
+versioned with the data it describes.
 """
 
 from __future__ import annotations
@@ -12,35 +12,12 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import Field
-
 from runner.errors import Refused
 from runner.files import write_atomically
-from runner.spec.section import Section
+from runner.spec.cards import Card, Quantiles
 
 SAMPLE_ROWS = 20
 """Rows that the sample's digest covers, evenly spread over the dataset."""
-
-
-class Quantiles(Section):
-    """How a length is spread over rows."""
-
-    median: int
-    p95: int
-    longest: int
-
-
-class Card(Section):
-    """What a dataset is."""
-
-    rows: int
-    columns: tuple[str, ...] = Field(strict=False)
-    characters: Quantiles
-    """Length of a row's text, all columns together."""
-    duplicates: int
-    """Rows that are equal to an earlier one."""
-    sample_sha256: str
-    """Digest of the sample rows as canonical JSON, one a line."""
 
 
 def card_of(path: Path) -> Card:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _VERSIONS = (
     "found['python'] = sys.version.split()[0]\n"
     "print(json.dumps(found))\n"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LOG_TAIL = 60
 """Lines of the trainer's output that the evidence keeps."""
 
@@ -98,5 +100,6 @@ def log_tail(path: Path) -> tuple[str, ...]:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - 64 * 1024))
         lines = file.read().decode(errors="replace").splitlines()
-    cleaned = ("".join(c for c in line if c.isprintable() or c == "\t") for line in lines)
+    plain = (_COLOUR.sub("", line) for line in lines)
+    cleaned = ("".join(c for c in line if c.isprintable() or c == "\t") for line in plain)
     return tuple(line[:1000] for line in cleaned if line.strip())[-LOG_TAIL:]

@@ -153,7 +153,8 @@ def _without_sign(lines: Sequence[str], exit_code: int | None) -> Advice:
     if exit_code in (-9, -15, 137, 143):
         sign = SIGNS[-1]
         return Advice(sign.failure, sign.meaning, sign.cure, line)
-    return Advice("unknown", "", "read the log from its first error on", line)
+    meaning = line if _ERROR.match(line) else ""
+    return Advice("unknown", meaning, "read the log from its first error on", line)
 
 
 def _last_error(lines: Sequence[str]) -> str:

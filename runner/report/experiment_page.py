@@ -14,7 +14,7 @@ from runner.ledger.record import RunRecord, folder
 from runner.report import sections
 from runner.report.headline import headline_metric
 from runner.report.notation import number, plural
-from runner.report.outcome import describe, describe_all, progress
+from runner.report.outcome import describe, describe_all, progress, short
 from runner.report.page import (
     Block,
     Code,
@@ -87,7 +87,7 @@ def _next(name: str, records: Sequence[RunRecord]) -> list[Block]:
     if any(record.latest.outcome == "succeeded" for record in records):
         return [paragraph(Strong("Again"), ": ", Code(f"runner reproduce {name}"))]
     if any(record.is_active for record in records):
-        return [paragraph(Strong("Follow"), ": ", Code("runner status --watch"))]
+        return [paragraph(Strong("Follow"), ": ", Code("runner sync --watch"))]
     return [paragraph(Strong("Next"), ": ", Code(f"runner retry {name}"))]
 
 
@@ -161,7 +161,7 @@ def _run_row(name: str, report: RunReport, headline: str | None) -> tuple[Line, 
         values = ("", number(attempt.metrics[headline]), "")
     tries = "" if attempt.number == 1 else str(attempt.number)
     taken, cost = sections.time_taken(report), sections.money(attempt.cost_usd)
-    front = cells(str(record.seed), run_link(name, record), str(describe(attempt)))
+    front = cells(str(record.seed), run_link(name, record), short(attempt))
     return (*front, *cells(*values, progress(attempt), taken, cost, tries))
 
 

@@ -149,7 +149,7 @@ def _constant_reward(case: Case) -> Ending | None:
 
 def _checkpoint_missing(case: Case) -> Ending | None:
     evidence = case.evidence
-    if case.spec.training.save_every is None or case.spec.pin.name == "script":
+    if case.spec.training.save_every is None:
         return None
     cure = "look in the log for why saving failed"
     if evidence.checkpoint_step is None:

@@ -42,6 +42,12 @@ def describe(attempt: Attempt) -> Status:
     return Status(mark, f"{named}: {reason}")
 
 
+def short(attempt: Attempt) -> str:
+    """Return the state in one word with its mark, for tables: `✅ succeeded`, `⏳ running`."""
+    word = _NAMED.get(attempt.outcome or "", attempt.outcome or attempt.state)
+    return f"{describe(attempt).mark} {word}"
+
+
 def _going(attempt: Attempt) -> str:
     if attempt.state == "running":
         return f"running, step {progress(attempt)}"

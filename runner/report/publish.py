@@ -30,7 +30,7 @@ def published_files(
         if not record.is_active:
             texts |= run_files(report_of(workspace, snapshot, record))
             texts |= _checkpoint_pointer(record)
-    for name in dict.fromkeys(record.experiment for record in changed.values()):
+    for name in _experiments_of(snapshot, changed):
         texts |= _experiment(workspace, snapshot, name, changed)
     texts |= leaderboard_files(standings(snapshot, changed))
     for context, status in statuses(workspace, snapshot, changed.values()).items():
@@ -44,7 +44,25 @@ def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> Ru
     """Return everything that the pages say about a run, from the ledger and the run store."""
     evidence = None if record.is_active else attempt_folder(workspace, record).evidence()
     spec = experiment_of(snapshot, record.run_id)
-    return RunReport(record, spec, curves_of(workspace, record), evidence)
+    wandb = "" if record.is_active else _wandb_folder(workspace, record)
+    return RunReport(record, spec, curves_of(workspace, record), evidence, wandb)
+
+
+def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
+    """Return where the W&B offline run of the newest attempt is in the run store."""
+    part = attempt_folder(workspace, record)
+    names = part.store.list(f"{part.prefix}/wandb")
+    folders = {name.rpartition("/")[0] for name in names if name.endswith(".wandb")}
+    if not folders:
+        return ""
+    url = part.store.url(min(folders))
+    return url.removeprefix(f"{workspace.root}/")  # a folder of the registry is said from its root
+
+
+def _experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
+    """Return the experiments that stand for a changed run: two files of one identity share one."""
+    sharing = [n for n, e in snapshot.experiments().items() if not changed.keys().isdisjoint(e.runs)]
+    return list(dict.fromkeys((*(record.experiment for record in changed.values()), *sharing)))
 
 
 def _experiment(
@@ -95,7 +113,7 @@ def statuses(
     """
     changed = {record.run_id: record for record in records}
     found = {}
-    for name in dict.fromkeys(record.experiment for record in changed.values()):
+    for name in _experiments_of(snapshot, changed):
         entry = snapshot.experiment(name)
         runs = _records(snapshot, entry.runs if entry else changed, changed)
         context = f"{workspace.registry.status_prefix}/{name}"

@@ -27,6 +27,8 @@ class RunReport(NamedTuple):
     curves: Curves = Curves()
     evidence: Evidence | None = None
     """Of the newest attempt; none while it goes on, or when the node left none."""
+    wandb: str = ""
+    """Folder of the W&B offline run, if there is one."""
 
     @property
     def headline(self) -> str | None:
@@ -106,6 +108,8 @@ def evidence_line(report: RunReport) -> Line:
         parts += [*_reward(evidence), *_inputs(evidence)]
     if attempt.checkpoint:
         parts.append(("checkpoint ", Code(short_digest(attempt.checkpoint))))
+    if report.wandb:
+        parts.append(("W&B offline: ", Code(f"wandb sync {report.wandb}")))
     if report.curves.unreadable:
         parts.append((f"{plural(report.curves.unreadable, 'line')} of metrics could not be read",))
     return joined(parts)

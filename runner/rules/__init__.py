@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 from runner.findings import Finding
 from runner.registry import Registry
-from runner.rules import batch, dataset, expectations, files, policy, reward
+from runner.rules import batch, dataset, expectations, files, policy, reward, rows
 from runner.rules.base import Context, Rule, Subject
+from runner.spec.cards import Cards
 from runner.spec.check import Loaded, LoadedExperiment, in_order
 from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import Tree
@@ -19,6 +20,8 @@ from runner.spec.tree import Tree
 RULES: dict[str, Rule] = {
     "batch.divides": Rule("error", batch.divides),
     "data.known": Rule("error", dataset.known),
+    "data.train_rows": Rule("error", rows.fill_a_step),
+    "data.val_rows": Rule("error", rows.fill_a_validation),
     "expect.measurable": Rule("error", expectations.measurable),
     "policy.secrets": Rule("error", policy.secrets),
     "reward.exists": Rule("error", reward.exists),
@@ -49,7 +52,7 @@ def check_each(
     A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
     counts as tracked when it is, or lies in, an output of DVC or the tree has it.
     """
-    context = Context(tree, registry, is_tracked or _tracked_in(tree))
+    context = Context(tree, registry, is_tracked or _tracked_in(tree), Cards(tree))
     return {
         experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
     }

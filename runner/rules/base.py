@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from runner.findings import Finding, Level
 from runner.registry import Registry
+from runner.spec.cards import Cards
 from runner.spec.experiment import Experiment
 from runner.spec.node import Marks, Path, dotted
 from runner.spec.tree import Tree
@@ -20,6 +21,8 @@ class Context(NamedTuple):
     """Settings; the caller decides of which commit its policy is."""
     is_tracked: Callable[[str], bool]
     """Whether DVC or git knows the content of a path of the repository."""
+    cards: Cards
+    """What is known of datasets without their content."""
 
 
 class Subject(NamedTuple):

@@ -46,6 +46,10 @@ FILES = {
     "reward/big.py": b"#" * (1024 * 1024 + 1),
     "reward/escape.py": b"def score():\n    return '\\d'\n",
     "reward/trap.py": b"raise SystemExit('executed')\nasync def score(): ...\n",
+    "data/few.jsonl": b"{}",
+    "data/few.jsonl.dvc": b"outs: [{md5: 0123, path: few.jsonl, meta: {card: {rows: 7, columns: [a],"
+    b" characters: {median: 1, p95: 1, longest: 1}, duplicates: 0, sample_sha256: abc}}}]",
+    "data/odd.jsonl.dvc": b"outs: [{md5: 0123, path: odd.jsonl, meta: {card: 3}}]",
     "train.py": b"",
     "lib/x.py": b"",
 }
@@ -77,6 +81,11 @@ CASES = [
     Case("data.known", "data/a.jsonl", "data/c.jsonl", 5, "data.train", "neither by DVC nor by git", "dvc add data/c.jsonl"),
     Case("data.known", "data/b.jsonl", "data/c.jsonl", 5, "data.val.arith", "`data/c.jsonl`", "dvc add"),
     Case("data.known", "{path: Qwen/Qwen2.5-0.5B}", "{source: path, path: models/m}", 3, "model.path", "`models/m`", "dvc add"),
+    Case("data.train_rows", "data/a.jsonl", "data/few.jsonl", 9, "training.prompts_per_step",
+         "one step takes 8 prompts, the training set has 7", "prompts_per_step: 7 or less"),
+    Case("data.val_rows", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score\n",
+         "{name: sft}\ndata: {train: data/a.jsonl, val: {arith: data/few.jsonl}}\n", 5, "data.val.arith",
+         "`arith` has 7 rows, fewer than the 8 of a step", "more rows"),
     Case("reward.exists", "reward: reward/sums.py:score\n", "", 4, "algorithm", "`grpo` needs a reward", "add `reward:"),
     Case("reward.exists", "{name: grpo, group_size: 4}", "{name: sft}", 6, "reward", "`sft` has no use", "delete `reward`"),
     Case("reward.exists", "sums.py", "sum.py", 6, "reward", "`reward/sum.py` does not exist", "`reward/sums.py`"),
@@ -180,3 +189,7 @@ def test_outputs_of_dvc_are_known_without_their_files():
         }
     )
     assert check(load_experiments(files), files, REGISTRY) == ()
+
+
+def test_rows_without_a_card_are_not_judged():
+    assert found(GOOD.replace("data/b.jsonl", "data/odd.jsonl")) == ()
