@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from runner.errors import Refused
 from runner.findings import Finding
@@ -25,7 +25,7 @@ from runner.spec.identity import Change, changes, digest, own_digest, policy_cha
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.section import Section
 from runner.spec.tree import Tree
-from runner.wording import changed_fields, kept
+from runner.wording import changed_fields, kept, progress
 
 Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
 
@@ -44,6 +44,10 @@ class Action(Section):
     trainer: str | None = None
     launcher: str | None = None
     findings: tuple[Finding, ...] = Field(default=(), strict=False)
+
+    @field_serializer("changes", "findings")
+    def _by_name(self, items: tuple[Change | Finding, ...]) -> list[dict[str, Any]]:
+        return [item._asdict() for item in items]
 
 
 class Plan(Section):
@@ -99,8 +103,9 @@ def survey(
             continue
         hints = findings.get(experiment.name, ())
         runs.extend(_decide(experiment, resolved, snapshot, registry, forced, hints))
-    held = tuple(_hold_over_ceiling(runs, registry))
-    return held, (*others, *_orphans(held, snapshot))
+    held = tuple(_hold_over_ceiling(_share(runs), registry))
+    refusals = frozenset(action.experiment for action in others)
+    return held, (*others, *_orphans(held, refusals, snapshot))
 
 
 def make_plan(
@@ -208,8 +213,10 @@ def _former_runs(
     """Return the newest run of each seed and point that the ledger knows of an experiment."""
     if entry is None:
         return {}
-    records = snapshot.records(entry.history)
-    ordered = (records[run_id] for run_id in entry.history if run_id in records)
+    # What it stands for now comes last: a revert takes up a run from far back in the history.
+    ids = (*entry.history, *entry.runs)
+    records = snapshot.records(ids)
+    ordered = (records[run_id] for run_id in ids if run_id in records)
     return {(record.seed, str(sorted(record.point.items()))): record for record in ordered}
 
 
@@ -229,7 +236,23 @@ def _differences(
     return (*changes(old, run.identity.payload), *policy_changes(old_spec, new_spec))
 
 
-def _hold_over_ceiling(runs: list[Launchable], registry: Registry) -> Iterator[Launchable]:
+def _share(runs: list[Launchable]) -> Iterator[Launchable]:
+    """Let runs of one identity, new in this plan, be launched once: by the first that may."""
+    launching: dict[str, Launchable] = {}
+    for run in runs:
+        if run.action.action == "launch":
+            launching.setdefault(run.resolved.run_id, run)
+    for run in runs:
+        first = launching.get(run.resolved.run_id, run)
+        if first is run:
+            yield run
+            continue
+        reason = f"the same run as that of {first.action.experiment}, launched once"
+        shared = run.action.model_copy(update={"action": "keep", "reason": reason, "changes": ()})
+        yield run._replace(action=shared)
+
+
+def _hold_over_ceiling(runs: Iterable[Launchable], registry: Registry) -> Iterator[Launchable]:
     """Hold what is over the policy's ceiling on launches; the rest proceeds in order of name."""
     ceiling = registry.policy.launches_per_apply
     launched = 0
@@ -243,16 +266,19 @@ def _hold_over_ceiling(runs: list[Launchable], registry: Registry) -> Iterator[L
         yield run._replace(action=held)
 
 
-def _orphans(runs: tuple[Launchable, ...], snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the runs still going whose spec is gone or means another run now."""
-    planned = {run.resolved.run_id: run for run in runs}
+def _orphans(
+    runs: tuple[Launchable, ...], refused: frozenset[str], snapshot: Snapshot
+) -> Iterator[Action]:
+    """Yield the runs still going whose spec is gone, is refused or means another run now."""
+    planned = {run.resolved.run_id for run in runs}
     names = {run.resolved.run.experiment: run for run in runs}
     for record in snapshot.records(list(snapshot.active())).values():
         if record.run_id in planned:
             continue
         successor = names.get(record.experiment)
         cancels = successor and successor.resolved.run.spec.when_edited == "cancel_running"
-        what = "its spec was edited" if successor else "its spec is gone"
+        gone = "is refused as it is now" if record.experiment in refused else "is gone"
+        what = "its spec was edited" if successor else f"its spec {gone}"
         fate = "it is cancelled" if cancels else f"it goes on; runner cancel {record.run_id}"
         yield Action(
             experiment=record.experiment,
@@ -260,7 +286,7 @@ def _orphans(runs: tuple[Launchable, ...], snapshot: Snapshot) -> Iterator[Actio
             seed=record.seed,
             point=record.point,
             action="orphan",
-            reason=f"{what}, at step {record.latest.step}; {fate}",
+            reason=f"{what}, {progress(record.latest)}; {fate}",
             trainer=record.trainer,
             launcher=record.latest.launcher,
         )

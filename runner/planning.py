@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 
 from runner import screen
@@ -10,7 +11,8 @@ from runner.ledger.branch import Snapshot
 from runner.plan import Plan, make_plan
 from runner.repository import CommitTree
 from runner.spec.check import load_registry
-from runner.spec.load import path_of
+from runner.spec.experiment import NAME
+from runner.spec.load import is_base, path_of
 from runner.spec.tree import Tree, WorkTree
 from runner.workspace import Workspace
 
@@ -43,9 +45,12 @@ def newest_snapshot(workspace: Workspace) -> Snapshot:
 
 
 def _only(plan: Plan, tree: Tree, only: Sequence[str]) -> Plan:
-    names = {name.removeprefix("experiments/").removesuffix(".yaml") for name in only}
+    names = {posixpath.normpath(name) for name in only}
+    names = {name.removeprefix("experiments/").removesuffix(".yaml") for name in names}
     for name in names:
-        if tree.read(path_of(name)) is None:
+        if is_base(name):
+            raise Refused(f"`{name}` is abstract", cure="name an experiment that extends it")
+        if not NAME.fullmatch(name) or tree.read(path_of(name)) is None:
             raise Refused(f"there is no experiment `{name}`", cure="runner plan   lists all")
     kept = tuple(action for action in plan.actions if action.experiment in names)
     return plan.model_copy(update={"actions": kept})

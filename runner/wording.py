@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from runner.ledger.record import RunRecord
+from runner.ledger.record import Attempt, RunRecord
 from runner.spec.identity import Change
 
-_DIGEST_LENGTH = 12
+_INPUTS = {
+    "inputs.train": "training data",
+    "inputs.model": "model",
+    "inputs.environment": "environment",
+    "inputs.upstream": "source run",
+    "gpus_per_node": "GPUs per node",
+}
 
 
 def value(content: Any) -> str:
@@ -40,9 +46,18 @@ def name(field: str) -> str:
     """Return a field as people call it: inputs by what they are, settings by their last part."""
     if field.startswith("inputs.code."):
         return field.removeprefix("inputs.code.")
-    if field.startswith("inputs."):
-        return field.removeprefix("inputs.").replace("val.", "validation set ") + " data"
+    if field in _INPUTS:
+        return _INPUTS[field]
+    if field.startswith("inputs.val."):
+        return f"validation set {field.removeprefix('inputs.val.')}"
     return field.rpartition(".")[2]
+
+
+def progress(attempt: Attempt) -> str:
+    """Return how far an attempt has come, and what it has cost where that is known."""
+    total = f" of {attempt.steps}" if attempt.steps else ""
+    cost = f", ${attempt.cost_usd:.2f} spent" if attempt.cost_usd else ""
+    return f"{attempt.state} at step {attempt.step}{total}{cost}"
 
 
 def kept(record: RunRecord, experiment: str) -> str:

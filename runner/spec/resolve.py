@@ -65,10 +65,16 @@ class Resolver:
         if pinned:
             return pinned
         if name in chain:
-            raise Refused(f"`model` goes in a circle: {' -> '.join((*chain, name))}")
+            raise Refused(
+                f"`model` goes in a circle: {' -> '.join((*chain, name))}",
+                cure=f"pin one: path: {name}@<run id>   starts from that run, whatever follows",
+            )
         source = self._experiments.get(name)
         if source is None:
-            raise Refused(f"`model` starts from `{name}`, which is no valid experiment here")
+            raise Refused(
+                f"`model` starts from `{name}`, which is no valid experiment here",
+                cure=f"mend experiments/{name}.yaml, or pin a run: path: {name}@<run id>",
+            )
         return self._resolve(name, _index_of_source(source, run), chain).run_id
 
 
