@@ -7,6 +7,7 @@ control environment, so it loads nothing of the trainer itself.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -59,6 +60,25 @@ class MetricLine(NamedTuple):
 
     step: int
     values: dict[str, float]
+
+
+def finite(values: Mapping[str, object]) -> dict[str, float]:
+    """Return those of `values` that are finite numbers; the ledger has no room for others."""
+    numbers = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    # An integer beyond the largest float is no measurement either; comparing does not convert it.
+    limit = sys.float_info.max
+    return {name: float(value) for name, value in numbers.items() if -limit <= value <= limit}
+
+
+def whole_step(value: object) -> int | None:
+    """Return the number of a step; None for what is no whole number from 0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 class SavedCheckpoint(NamedTuple):

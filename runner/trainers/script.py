@@ -6,14 +6,15 @@ environment (`ROLLBOOK_…`, see `compile`). It writes its metrics as JSON lines
     {"step": 3, "reward/mean": 0.41, "my/own": 7}
 
 to the file ROLLBOOK_METRICS, with canonical names where they fit, and its checkpoints to folders
-`step-<n>` below ROLLBOOK_CHECKPOINTS. A reward function that the spec declares is to be called
-through `from rollbook_reward import compute_score`, which keeps the record that proves it.
+`step-<n>` below ROLLBOOK_CHECKPOINTS. A checkpoint counts once its files no longer change; written
+under another name and renamed when it is complete, it is never seen half-way. A reward function
+that the spec declares is to be called through `from rollbook_reward import compute_score`, which
+keeps the record that proves it.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 from runner.algorithms.base import Terms
 from runner.metrics import find
 from runner.spec.experiment import Run
-from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint
+from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint, finite, whole_step
 
 _STEP = re.compile(r"step-(\d+)")
 
@@ -61,13 +62,10 @@ class ScriptTrainer:
         """Read one JSON object with a whole-number `step`."""
         try:
             data = json.loads(line)
-            step = data.pop("step")
-        except (ValueError, KeyError, AttributeError, TypeError):
+            step = whole_step(data.pop("step"))
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return None
-        if not isinstance(step, int):
-            return None
-        values = {name: float(value) for name, value in data.items() if _is_number(value)}
-        return MetricLine(step, values)
+        return None if step is None else MetricLine(step, finite(data))
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Keep what already has a canonical name."""
@@ -76,7 +74,9 @@ class ScriptTrainer:
     def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
         """Yield the folders `step-<n>`."""
         found = [
-            (int(m[1]), path) for path in folder.glob("step-*") if (m := _STEP.fullmatch(path.name))
+            (int(match[1]), path)
+            for path in folder.glob("step-*")
+            if (match := _STEP.fullmatch(path.name)) and path.is_dir()
         ]
         for step, path in sorted(found):
             yield SavedCheckpoint(step, path, path)
@@ -87,7 +87,3 @@ class ScriptTrainer:
     def needs_ray(self, run: Run) -> bool:
         """A script starts what it needs."""
         return False
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)

@@ -7,7 +7,6 @@ A key with `+` is one that verl's dataclasses read but its YAML does not list.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,15 @@ from typing import Any
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Run
 from runner.trainers import verl_metrics, verl_ppo, verl_sft
-from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint, Setting
+from runner.trainers.base import (
+    Command,
+    Layout,
+    MetricLine,
+    SavedCheckpoint,
+    Setting,
+    finite,
+    whole_step,
+)
 from runner.trainers.hydra import override
 
 ADVANTAGES = frozenset({"grpo"})
@@ -55,11 +62,10 @@ class VerlTrainer:
         """Read a line of verl's file logger: {"step": …, "data": {…}}."""
         try:
             entry = json.loads(line)
-            step, data = int(entry["step"]), dict(entry["data"])
-        except (ValueError, KeyError, TypeError):
+            step, data = whole_step(entry["step"]), dict(entry["data"])
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        numbers = {name: float(value) for name, value in data.items() if _is_number(value)}
-        return MetricLine(step, numbers)
+        return None if step is None else MetricLine(step, finite(data))
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Translate verl's names by the table in `verl_metrics`."""
@@ -71,8 +77,7 @@ class VerlTrainer:
         verl writes `latest_checkpointed_iteration.txt` last, and leaves stubs of pruned steps that
         hold no weights: a step counts when it is not newer than the former and not the latter.
         """
-        tracker = folder / TRACKER
-        newest = int(tracker.read_text()) if tracker.is_file() else -1
+        newest = _newest(folder / TRACKER)
         for step, path in sorted(_steps(folder)):
             weights = path / "actor" if (path / "actor").is_dir() else path
             if step <= newest and any(weights.glob("model_world_size_*")):
@@ -120,11 +125,15 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
+def _newest(tracker: Path) -> int:
+    """Return the newest step that is complete; -1 without one, or when it is being written."""
+    try:
+        return int(tracker.read_text())
+    except (OSError, ValueError):
+        return -1
+
+
 def _steps(folder: Path) -> Iterator[tuple[int, Path]]:
     for path in folder.glob("global_step_*"):
         if match := _STEP.fullmatch(path.name):
             yield int(match[1]), path
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
