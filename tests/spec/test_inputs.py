@@ -1,8 +1,8 @@
 """What a run reads, by digest: DVC's files, git's blobs, and what is refused."""
 
+import hashlib
 import subprocess
 import sys
-from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -148,7 +148,7 @@ def test_dvc_itself_writes_what_is_read_here(tmp_path):
     outputs = DvcOutputs(WorkTree(tmp_path))
     for path in ("data/a.jsonl", "made/b"):
         content = (tmp_path / path).read_bytes()
-        assert outputs.find(path) == (path, md5(content, usedforsecurity=False).hexdigest())
+        assert outputs.find(path) == (path, hashlib.md5(content, usedforsecurity=False).hexdigest())
     output, digest = outputs.find("data/f/x")
     assert (output, len(digest), digest.endswith(".dir")) == ("data/f", 36, True)
 
