@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,22 @@ HEARTBEAT = "heartbeat.json"
 TRAINER_LOG = "log.txt"
 EVIDENCE = "evidence.json"
 RESULT = "result.json"
+SHORTEST_SECRET = 6
+"""Shorter values would blot out ordinary words, and protect nothing."""
 
 
 class Channel:
-    """A local folder whose changed files are put into the store, below the lease's epoch."""
+    """A local folder whose changed files are put into the store, below the lease's epoch.
 
-    def __init__(self, folder: Path, store: RunStore, prefix: str) -> None:
-        """Mirror `folder` to `prefix` in `store`."""
+    The store is read by more people than the run's secrets are meant for: their values are blotted
+    out on the way, since a trainer that logs its environment is easily written.
+    """
+
+    def __init__(
+        self, folder: Path, store: RunStore, prefix: str, secrets: Iterable[str] = ()
+    ) -> None:
+        """Mirror `folder` to `prefix` in `store`, without the values `secrets`."""
+        self._secrets = [one.encode() for one in secrets if len(one) >= SHORTEST_SECRET]
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.store = store
@@ -50,8 +60,13 @@ class Channel:
             state = path.stat()
             mark = (state.st_size, state.st_mtime_ns)
             if self._published.get(path.name) != mark:
-                self.store.put(f"{self.prefix}/{path.name}", path.read_bytes())
+                self.store.put(f"{self.prefix}/{path.name}", self._blotted(path.read_bytes()))
                 self._published[path.name] = mark
+
+    def _blotted(self, data: bytes) -> bytes:
+        for secret in self._secrets:
+            data = data.replace(secret, b"***")
+        return data
 
 
 def timestamp() -> str:

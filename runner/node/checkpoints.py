@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,10 @@ from runner.store import RunStore
 from runner.trainers.base import SavedCheckpoint, Trainer
 
 MANIFEST = "manifest.json"
+_COMPLETE = re.compile(rf"(a\d+/epoch-\d+/checkpoints/step-\d+)/{re.escape(MANIFEST)}")
+
+Marks = tuple[tuple[str, int, int], ...]
+"""Path, size and time of change of each file of a checkpoint."""
 
 
 class CheckpointPublisher:
@@ -26,44 +32,71 @@ class CheckpointPublisher:
         self._trainer = trainer
         self._channel = channel
         self._keep = keep
-        self._steps: list[int] = []
-        self._uploads: list[Future[None]] = []
+        self._seen: dict[int, Marks] = {}
+        self._uploads: dict[int, tuple[Marks, Future[None]]] = {}
+        self._complete: set[int] = set()
         self._pool = ThreadPoolExecutor(1, "checkpoints")
 
     def advance(self) -> None:
-        """Start uploading what is new; the upload goes on beside the training."""
+        """Start uploading what has not changed since the last look, beside the training."""
         for checkpoint in self._trainer.checkpoints(self._folder):
-            if checkpoint.step not in self._steps:
-                self._steps.append(checkpoint.step)
-                self._uploads.append(self._pool.submit(self._upload, checkpoint))
+            marks = _marks(checkpoint)
+            if marks and self._seen.get(checkpoint.step) == marks:
+                self._start(checkpoint, marks)
+            self._seen[checkpoint.step] = marks
 
-    def close(self) -> SavedCheckpoint | None:
-        """Wait for the uploads and return the newest checkpoint on disk."""
-        self.advance()
-        self._pool.shutdown()
+    def close(self, *, finished: bool) -> SavedCheckpoint | None:
+        """Wait for the uploads and return the newest complete checkpoint on disk.
+
+        When the trainer has not `finished` by itself, what it wrote last may be half a checkpoint:
+        then only those count that no longer changed while it lived.
+        """
         found = list(self._trainer.checkpoints(self._folder))
-        for upload in self._uploads[-self._keep :]:
-            upload.result()  # an older one may have been pruned by the trainer while it was read
-        return found[-1] if found else None
+        if finished:
+            for checkpoint in found:
+                self._start(checkpoint, _marks(checkpoint))
+        self._pool.shutdown()
+        for step in sorted(self._uploads)[-self._keep :]:
+            self._uploads[step][1].result()  # an older one may have been pruned while it was read
+        return next((one for one in reversed(found) if one.step in self._complete), None)
 
-    def _upload(self, checkpoint: SavedCheckpoint) -> None:
+    def _start(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
+        before = self._uploads.get(checkpoint.step)
+        if before is None or before[0] != marks:
+            upload = self._pool.submit(self._upload, checkpoint, marks)
+            self._uploads[checkpoint.step] = (marks, upload)
+
+    def _upload(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
+        """Upload a checkpoint, and its manifest last, unless it changed meanwhile."""
         store, name = self._channel.store, f"{self._channel.prefix}/checkpoints"
         target = f"{name}/step-{checkpoint.step}"
         store.upload(checkpoint.folder, f"{target}/{checkpoint.folder.name}")
         files = {
             str(p.relative_to(checkpoint.folder.parent)): _sha256(p) for p in _files(checkpoint)
         }
+        if _marks(checkpoint) != marks:
+            return
         manifest = {"step": checkpoint.step, "sha256": files}
         store.put(f"{target}/{MANIFEST}", json.dumps(manifest, sort_keys=True).encode())
-        for step in sorted(self._steps)[: -self._keep]:
+        self._complete.add(checkpoint.step)
+        for step in sorted(self._complete)[: -self._keep]:
             store.delete(f"{name}/step-{step}")
 
 
-def newest_complete(store: RunStore, prefix: str = "") -> str | None:
-    """Return the name of the newest complete checkpoint below `prefix` in a run's store."""
-    found = [name for name in store.list(prefix) if name.endswith(f"/{MANIFEST}")]
-    folders = [name.removesuffix(f"/{MANIFEST}") for name in found if "/checkpoints/step-" in name]
-    return max(folders, key=step_of, default=None)
+def _marks(checkpoint: SavedCheckpoint) -> Marks:
+    """Return what changes when a file of the checkpoint does; empty while it has none."""
+    found = []
+    for path in _files(checkpoint):
+        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+            state = path.stat()
+            found.append((str(path), state.st_size, state.st_mtime_ns))
+    return tuple(found)
+
+
+def newest_complete(store: RunStore) -> str | None:
+    """Return the name of the newest complete checkpoint of a run's attempts, not of its repeats."""
+    found = [match[1] for name in store.list() if (match := _COMPLETE.fullmatch(name))]
+    return max(found, key=step_of, default=None)
 
 
 def step_of(name: str) -> int:

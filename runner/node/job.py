@@ -12,6 +12,8 @@ import fcntl
 import json
 import os
 import re
+import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -31,6 +33,8 @@ SHARED_MEMORY = "shared-memory.txt"
 
 _SEGMENT = re.compile(r"/dev/shm/([^/\s]+)$")  # noqa: S108
 KILL_DEADLINE = 10.0
+LOOK_SECONDS = 1.0
+"""Whoever asks whether a job lives holds its lock for an instant, which is no other program's."""
 
 
 @contextlib.contextmanager
@@ -39,7 +43,7 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises Refused when another one is, or was: a job is started once.
     """
-    with _lock(folder / LOCK, blocking=False) as locked:
+    with _lock(folder / LOCK, blocking=False, patience=LOOK_SECONDS) as locked:
         if not locked or has_started(folder):
             raise Refused(f"job {folder.name} has its node program already")
         own = psutil.Process()
@@ -102,10 +106,20 @@ def note_shared_memory(folder: Path, processes: Iterable[psutil.Process]) -> Non
 
 
 def sweep(folder: Path) -> None:
-    """Kill what is left of a job whose node program has ended, and free its shared memory."""
+    """Kill what is left of a job whose node program has ended; free its memory and its disk."""
     _kill(marked_processes(folder.name))
     for name in _segments(folder):
         (Path("/dev/shm") / name).unlink(missing_ok=True)  # noqa: S108
+    if scratch := _scratch(folder):
+        # What is worth keeping is in the run store.
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / TASK).read_text())["scratch"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _kill(processes: list[psutil.Process]) -> None:
@@ -131,10 +145,13 @@ def _mapped(pid: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, *, blocking: bool) -> Iterator[bool]:
+def _lock(path: Path, *, blocking: bool, patience: float = 0.0) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
+    operation = fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB)
+    deadline = time.monotonic() + patience
     with path.open("ab") as file:
-        locked = _flock(file, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        while not (locked := _flock(file, operation)) and time.monotonic() < deadline:
+            time.sleep(0.02)
         try:
             yield locked
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -188,8 +187,3 @@ def _wandb(task: NodeTask, scratch: Path) -> Mapping[str, str]:
 def reward_log(scratch: Path) -> Path:
     """Return the folder in which the reward function's calls are recorded."""
     return scratch / "rewards"
-
-
-def clear(scratch: Path) -> None:
-    """Remove the scratch folder; what is worth keeping is in the store."""
-    shutil.rmtree(scratch, ignore_errors=True)

@@ -25,7 +25,7 @@ from runner.node.channel import EVIDENCE, HEARTBEAT, RESULT, TRAINER_LOG, Channe
 from runner.node.checkpoints import CheckpointPublisher, Export, export
 from runner.node.lease import acquire
 from runner.node.observe import MachineSampler, MetricsFollower
-from runner.node.prepare import Prepared, clear, prepare, reward_log
+from runner.node.prepare import Prepared, prepare, reward_log
 from runner.node.process import guarded, stop
 from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, Evidence, NodeTask, Result
 from runner.store import RunStore
@@ -53,7 +53,6 @@ def main(task_file: Path, slot: Path | None) -> int:
             return _Node(task, folder).work(slot)
         finally:
             job.sweep(folder)
-            clear(Path(task.scratch))
 
 
 class _Node:
@@ -66,7 +65,8 @@ class _Node:
         self.started = time.monotonic()
         lease = acquire(self.store, task.attempt, task.run_id, task.attempt, task.job, task.nonce)
         prefix = f"{task.attempt}/epoch-{lease.epoch}"
-        self.channel = Channel(folder / "published", self.store, prefix)
+        secrets = [os.environ.get(name, "") for name in task.spec.secrets]
+        self.channel = Channel(folder / "published", self.store, prefix, secrets)
         self.sampler = MachineSampler(self.channel)
         self.channel.write("task.json", task.model_dump_json(by_alias=True, indent=1).encode())
 
@@ -113,7 +113,7 @@ class _Node:
         _ignore_stops()
         follower.close()
         self.beat("saving", follower.last_step, prepared.steps)
-        exported = self.save(publisher)
+        exported = self.save(publisher, finished=exit_code == 0 and stopped == "")
         self.write_evidence(prepared, follower, exit_code, stopped, exported)
         failed = exit_code != 0 or stopped != ""
         return Result(exit_code=EXIT_FAILED if failed else 0)
@@ -166,23 +166,24 @@ class _Node:
     ) -> None:
         """Take over what is new and publish it."""
         follower.advance()
-        publisher.advance()
         if self.sampler.is_due(SAMPLE_SECONDS):
             processes = job.marked_processes(self.task.job)
             job.note_shared_memory(self.folder, processes)
             self.sampler.sample(processes)
         self.beat("training", follower.last_step, prepared.steps)
         self.channel.publish()
+        publisher.advance()  # last: where a checkpoint is, the metrics up to it are too
 
     def limit_reached(self) -> Stop:
         """Return the limit that the attempt has reached, if any."""
         over = time.monotonic() - self.started > self.task.limits.seconds
         return "time_limit" if over else ""
 
-    def save(self, publisher: CheckpointPublisher) -> Export | None:
+    def save(self, publisher: CheckpointPublisher, *, finished: bool) -> Export | None:
         """Finish the uploads, and give the final export to DVC."""
-        newest = publisher.close()
-        if self.task.spec.checkpoints.export == "none":
+        newest = publisher.close(finished=finished)
+        is_trial = self.task.limits.steps is not None
+        if self.task.spec.checkpoints.export == "none" or is_trial:
             return None
         return export(newest, Path(self.task.scratch) / "export", self.task.checkpoint_remote)
 
