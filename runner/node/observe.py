@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,16 +37,17 @@ class MetricsFollower:
             entry = self._trainer.parse(line)
             if entry is None:
                 continue
-            canonical = self._trainer.canonical(entry.values, self._run)
+            raw = {**entry.values, **_not_finite(line)}
+            canonical = self._trainer.canonical(raw, self._run)
             self.last_step = max(self.last_step, entry.step)
-            self.latest.update(canonical)
+            self.latest.update(_finite(canonical))
             self._channel.append(
                 METRICS,
                 {
                     "step": entry.step,
                     "time": timestamp(),
-                    "metrics": canonical,
-                    "raw": entry.values,
+                    "metrics": _json_values(canonical),
+                    "raw": _json_values(raw),
                 },
             )
 
@@ -62,6 +65,33 @@ class MetricsFollower:
         self.advance()
         if self._file is not None:
             self._file.close()
+
+
+def _not_finite(line: str) -> dict[str, float]:
+    """Return what a line of metrics says is NaN or infinite, which `Trainer.parse` leaves out.
+
+    A loss that is no number any more has to be seen: it decides whether the run is to be believed.
+    """
+    if "NaN" not in line and "Infinity" not in line:
+        return {}
+    content = json.loads(line)
+    values = content.get("data", content)  # verl keeps the metrics of a step below `data`
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    }
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _json_values(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return `values` as JSON has them: what is no finite number becomes null, and is seen."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 class MachineSampler:
