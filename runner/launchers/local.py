@@ -34,9 +34,12 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|VIRTUAL_ENV|SSL_CERT_.*|"
     r"REQUESTS_CA_BUNDLE|(?i:https?_proxy|no_proxy)|CUDA_VISIBLE_DEVICES|HF_HOME|HF_ENDPOINT|"
-    r"HF_HUB_OFFLINE|PYTHONPATH|RUNNER_.*"
+    r"HF_HUB_OFFLINE|PYTHONPATH"
 )
 """What a run gets of the caller's environment, besides the secrets that its spec names."""
+
+_CHILDREN: list[subprocess.Popen[bytes]] = []
+"""Node programs that this process has started; they may outlive it."""
 
 
 class LocalLauncher:
@@ -79,6 +82,7 @@ class LocalLauncher:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _CHILDREN.append(process)
         _await_start(folder, process)
         return task.job
 
@@ -89,6 +93,7 @@ class LocalLauncher:
     def poll(self, job_id: str) -> JobStatus:
         """Ask the kernel whether the node program lives; clear up behind one that is dead."""
         folder = self._folder / job_id
+        _reap()
         if job.is_alive(folder):
             return JobStatus("running")
         job.sweep(folder)
@@ -125,6 +130,11 @@ def _environment(task: NodeTask) -> Mapping[str, str]:
     wanted = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
     secrets = {name: os.environ[name] for name in task.spec.secrets if name in os.environ}
     return {**wanted, **secrets, job.MARKER: task.job}
+
+
+def _reap() -> None:
+    """Let the kernel forget the node programs of this process that have ended."""
+    _CHILDREN[:] = [process for process in _CHILDREN if process.poll() is None]
 
 
 def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:
