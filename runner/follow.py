@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runner import screen
@@ -21,7 +24,7 @@ from runner.report.progress import Progress
 from runner.runfolder import AttemptFolder
 from runner.spec.experiment import Run
 from runner.status import job_row, progress_rows
-from runner.sync import end_as_cancelled, sync
+from runner.sync import Synced, end_as_cancelled, sync
 from runner.workspace import Workspace
 
 POLL_SECONDS = 2.0
@@ -90,7 +93,8 @@ def apply_and_follow(
     wait = wait or (launcher.name == "local" and bool(os.environ.get("CI")))
     first = apply(workspace, launcher, forced)
     if first.plan is not None and not quiet:
-        screen.print_plan(first.plan)
+        with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
+            screen.print_plan(first.plan)
     done = Done(first.plan, first.launched, (), first.superseded_by)
     if not wait or first.plan is None:
         return done
@@ -168,11 +172,14 @@ def cancel_run(workspace: Workspace, name: str) -> RunRecord:
 
 
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:
-    """Sync once, or with `watch` until nothing is active; yield the records that changed."""
+    """Sync at once, with `watch` again until nothing is active; return the records that changed."""
     launcher = LAUNCHERS[workspace.registry.launcher](workspace)
-    while True:
+    first = sync(workspace, launcher, FORGES["none"])
+    return itertools.chain(first.changed, _sync_on(workspace, launcher, first) if watch else ())
+
+
+def _sync_on(workspace: Workspace, launcher: Launcher, synced: Synced) -> Iterator[RunRecord]:
+    while synced.active:
+        time.sleep(POLL_SECONDS)
         synced = sync(workspace, launcher, FORGES["none"])
         yield from synced.changed
-        if not watch or not synced.active:
-            return
-        time.sleep(POLL_SECONDS)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner import screen
+from runner.launchers import LAUNCHERS
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
@@ -24,6 +25,7 @@ from runner.report.run_page import run_page
 from runner.report.terminal import show_page as print_in_terminal
 from runner.runfolder import AttemptFolder, attempt_folder, curves_of
 from runner.spec.experiment import Run
+from runner.sync import job_state
 from runner.workspace import Workspace
 
 FOLLOW_SECONDS = 1.0
@@ -78,11 +80,15 @@ def job_row(part: AttemptFolder, title: str, run: Run, *, ended: bool) -> Progre
 
 
 def listed(snapshot: Snapshot, *, all_runs: bool) -> list[RunRecord]:
-    """Return the runs of the present specs, or of all times, by experiment."""
+    """Return the runs of the present specs, or of all times, by experiment.
+
+    A run that two files share is listed under the name of each.
+    """
     found: list[RunRecord] = []
     for entry in snapshot.experiments().values():
         ids = entry.history if all_runs else entry.runs
-        found.extend(snapshot.records(ids).values())
+        records = snapshot.records(ids).values()
+        found.extend(record.model_copy(update={"experiment": entry.name}) for record in records)
     return found
 
 
@@ -157,10 +163,12 @@ def age(moment: str) -> str:
 def follow_log(workspace: Workspace, name: str, *, follow: bool) -> Iterator[str]:
     """Yield the trainer's output of a run's newest attempt; with `follow` until it has ended."""
     record = newest_snapshot(workspace).find(name)
+    launcher = LAUNCHERS[record.latest.launcher](workspace)
     shown = 0
     while True:
         folder = attempt_folder(workspace, record)
-        ended = folder.result() is not None or not record.is_active
+        over = folder.result() is not None or not record.is_active
+        ended = over or job_state(launcher, record) == "ended"  # killed: it left no result
         text = folder.log()
         yield text[shown:]
         shown = len(text)
