@@ -44,7 +44,7 @@ def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:
     if spec.reward:
         groups.append(("spec: reward", _reward(layout)))
     if not spec.resources.gpus_per_node:
-        groups.append(("cpu", _cpu(run, spec.data, terms)))
+        groups.append(("cpu", _cpu(run, spec.data, terms, layout)))
     if spec.training.precision == "fp32":
         groups.append(("spec: training.precision", _fp32()))
     return {key: Setting(value, origin) for origin, keys in groups for key, value in keys.items()}
@@ -173,7 +173,7 @@ def _reward(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _cpu(run: Run, data: Data, terms: Terms) -> dict[str, Any]:
+def _cpu(run: Run, data: Data, terms: Terms, layout: Layout) -> dict[str, Any]:
     """What verl and vLLM need without an accelerator: few processes, no compiler, small buffers."""
     samples = run.spec.training.prompts_per_step * terms.group_size
     tokens = data.max_prompt_tokens + data.max_response_tokens
@@ -196,6 +196,8 @@ def _cpu(run: Run, data: Data, terms: Terms) -> dict[str, Any]:
         f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": 16,
         "reward.num_workers": 1,
         "transfer_queue.backend.SimpleStorage.num_data_storage_units": 1,
+        "trainer.v1.sampler.custom_sampler.path": f"{layout.inside}/rollbook_sampler.py",
+        "trainer.v1.sampler.custom_sampler.name": "PromptSampler",
     }
 
 
