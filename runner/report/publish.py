@@ -61,7 +61,9 @@ def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
 
 def _experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
     """Return the experiments that stand for a changed run: two files of one identity share one."""
-    sharing = [n for n, e in snapshot.experiments().items() if not changed.keys().isdisjoint(e.runs)]
+    sharing = [
+        n for n, e in snapshot.experiments().items() if not changed.keys().isdisjoint(e.runs)
+    ]
     return list(dict.fromkeys((*(record.experiment for record in changed.values()), *sharing)))
 
 
