@@ -36,6 +36,7 @@ def cli(context: click.Context, directory: Path, no_color: bool) -> None:
     context.obj = directory
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False
+    screen.use_colour(context.color)
 
 
 def _open(context: click.Context) -> Workspace:
@@ -252,7 +253,10 @@ def show(context: click.Context, name: str, markdown: bool) -> None:
 
 @cli.command()
 @click.argument("spec")
-@click.option("--what", type=click.Choice(["command", "config", "task"]), default="command")
+@click.option(
+    "--what", type=click.Choice(["command", "config"]), default="command", show_default=True,
+    help="The trainer's command, or its config with the origin of each value.",
+)  # fmt: skip
 @click.pass_context
 def render(context: click.Context, spec: str, what: str) -> None:
     """Print exactly what would be run."""
@@ -263,7 +267,9 @@ def render(context: click.Context, spec: str, what: str) -> None:
 
 @cli.command("try")
 @click.argument("spec")
-@click.option("--steps", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--steps", default=2, show_default=True, type=click.IntRange(min=1), help="How many at most."
+)
 @click.pass_context
 def try_(context: click.Context, spec: str, steps: int) -> int:
     """Train a few steps of an uncommitted spec here; nothing is recorded."""
@@ -330,16 +336,20 @@ def data_card(context: click.Context, path: str, write: bool) -> None:
 @click.option("--check", is_flag=True, help="Exit 1 when a committed schema is stale.")
 @click.pass_context
 def schema(context: click.Context, check: bool) -> int:
-    """Write the JSON Schemas of specs and settings."""
+    """Write the JSON Schemas of specs and settings, and reference pages where docs/ has them."""
+    from runner import docs
     from runner.spec.schema import is_current, write
 
-    folder = context.obj / "schemas"
+    folder, pages = context.obj / "schemas", context.obj / "docs"
+    has_pages = docs.are_kept_in(pages)
     if not check:
         write(folder)
+        if has_pages:
+            docs.write(pages)
         return 0
-    if is_current(folder):
+    if is_current(folder) and (not has_pages or docs.is_current(pages)):
         return 0
-    screen.print_error("a schema is stale", "runner schema")
+    screen.print_error("a schema or a reference page is stale", "runner schema")
     return EXIT_REFUSED
 
 
