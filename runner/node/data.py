@@ -39,13 +39,13 @@ class DvcWorkspace:
         """
         targets = [self._point(item) for item in inputs]
         if targets:
-            self._dvc("pull", "--quiet", *targets)
+            self._dvc("pull", *targets)
 
     def push(self, folder: Path) -> str:
         """Track `folder`, which lies in the workspace, upload it and return its digest."""
         path = str(folder.relative_to(self.folder))
-        self._dvc("add", "--quiet", path)
-        self._dvc("push", "--quiet", f"{path}.dvc")
+        self._dvc("add", path)
+        self._dvc("push", f"{path}.dvc")
         return digest_of((self.folder / f"{path}.dvc").read_text())
 
     def _point(self, item: Input) -> str:

@@ -37,7 +37,7 @@ def reward_evidence(log_folder: Path, file: Path) -> RewardEvidence:
     lowest, highest = math.inf, -math.inf
     for score in _scores(log_folder):
         calls += 1
-        if math.isnan(score):
+        if not math.isfinite(score):  # raised, or returned no number that can be learned from
             failures += 1
         else:
             lowest, highest = min(lowest, score), max(highest, score)
