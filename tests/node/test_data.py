@@ -1,0 +1,78 @@
+"""Datasets as the trainer reads them, and DVC without a git repository."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+
+from runner.errors import OutsideError
+from runner.node.data import DvcWorkspace, digest_of, pointer_of, to_parquet
+from runner.node.task import Input
+
+ROWS = [
+    {"prompt": "1 + 1", "data_source": "sums", "extra_info": {"answer": "2"}},
+    {"prompt": "2 + 2", "data_source": "sums", "extra_info": {"answer": "4"}},
+]
+
+
+@pytest.fixture
+def jsonl(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def test_lines_of_json_become_a_table(jsonl, tmp_path):
+    target = tmp_path / "data" / "train.parquet"
+    assert to_parquet(jsonl, target) == 2
+    assert parquet.read_table(target).to_pylist() == ROWS
+
+
+def test_a_table_stays_a_table(jsonl, tmp_path):
+    first, second = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    to_parquet(jsonl, first)
+    assert to_parquet(first, second) == 2
+    assert parquet.read_table(second).equals(parquet.read_table(first))
+
+
+def test_a_validation_set_has_its_own_name_and_the_reward_still_finds_the_old_one(jsonl, tmp_path):
+    target = tmp_path / "val.parquet"
+    to_parquet(jsonl, target, "held-out")
+    rows = parquet.read_table(target).to_pylist()
+    assert [row["data_source"] for row in rows] == ["held-out", "held-out"]
+    assert rows[0]["extra_info"] == {"answer": "2", "data_source": "sums"}
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet", "missing.jsonl"])
+def test_what_is_no_table_is_a_fault_with_its_name(tmp_path, name):
+    (tmp_path / "rows.jsonl").write_text("no JSON\n")
+    (tmp_path / "rows.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(OutsideError, match=f"{name} is no table"):
+        to_parquet(tmp_path / name, tmp_path / "out.parquet")
+
+
+def test_a_pointer_says_path_and_digest():
+    pointer = pointer_of("0" * 32, "rows.jsonl")
+    assert pointer["outs"][0]["path"] == "rows.jsonl"
+    assert digest_of(json.dumps(pointer)) == "0" * 32
+
+
+def test_what_was_pushed_is_pulled_by_its_digest_alone(tmp_path, jsonl):
+    remote = str(tmp_path / "remote")
+    pusher = DvcWorkspace(tmp_path / "pusher", remote)
+    (tmp_path / "pusher" / "set").mkdir()
+    jsonl.rename(tmp_path / "pusher" / "set" / "rows.jsonl")
+    digest = pusher.push(tmp_path / "pusher" / "set")
+    assert digest.endswith(".dir")
+
+    puller = DvcWorkspace(tmp_path / "puller", remote)
+    puller.pull([Input(path="data/my set", md5=digest)])
+    pulled = tmp_path / "puller" / "data" / "my set" / "rows.jsonl"
+    assert len(pulled.read_text().splitlines()) == 2
+
+    with pytest.raises(OutsideError, match="dvc pull failed") as caught:
+        puller.pull([Input(path="other", md5="0" * 32)])
+    assert "dvc push" in caught.value.cure
