@@ -20,39 +20,64 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command of `arguments` and return its exit code."""
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
     from runner.cli import cli
 
+    as_json = "--json" in arguments
     try:
         result = cli.main(arguments, prog_name="runner", standalone_mode=False)
-    except click.exceptions.Abort:
-        return EXIT_INTERRUPTED
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except SystemExit as error:
+        # click exits by itself for one reason alone: nobody reads our output any more.
+        raise BrokenPipeError from error
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _interrupted(as_json=as_json)
     except click.ClickException as error:
+        _print_failure(error.format_message(), None, as_json=as_json)
         error.show()
         return error.exit_code
     except RunnerError as error:
-        _tell(error, arguments)
+        _tell(error, as_json=as_json)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:
+    except Exception as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        _print_failure(f"a bug of the runner: {error!r}", None, as_json=as_json)
         return _tell_bug()
     return result if isinstance(result, int) else 0
 
 
-def _tell(error: RunnerError, arguments: list[str]) -> None:
+def _tell(error: RunnerError, *, as_json: bool) -> None:
     """Print the error to standard error; with --json also one document to standard output."""
     from runner import screen
 
-    if "--json" in arguments:
-        screen.print_json({"error": {"message": error.message, "cure": error.cure}})
     if isinstance(error, InvalidSpec):
+        findings = [finding._asdict() for finding in error.findings]
+        _print_failure(error.message, error.cure, as_json=as_json, findings=findings)
         screen.print_findings(error.findings)
     else:
+        _print_failure(error.message, error.cure, as_json=as_json)
         screen.print_error(error.message, error.cure)
+
+
+def _interrupted(*, as_json: bool) -> int:
+    _print_failure("interrupted", None, as_json=as_json)
+    return EXIT_INTERRUPTED
+
+
+def _print_failure(message: str, cure: str | None, *, as_json: bool, **more: object) -> None:
+    """Print the one document that --json promises, when a command has none of its own."""
+    from runner import screen
+
+    if as_json:
+        screen.print_json({"error": {"message": message, "cure": cure}, **more})
 
 
 def _tell_bug() -> int:

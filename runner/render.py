@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 from runner.errors import Refused
@@ -12,6 +13,8 @@ from runner.spec.tree import WorkTree
 from runner.trainers import TRAINERS
 from runner.trainers.base import Command, Layout, planned_steps
 from runner.workspace import Workspace
+
+_PLACES = re.compile(r"(\$(?:CODE|DATA|MODEL|CHECKPOINTS|METRICS|SAMPLES|RUNNER)\b)")
 
 
 def render(workspace: Workspace, spec: str, what: str) -> str:
@@ -60,9 +63,14 @@ def _command(command: Command) -> str:
 
 def _quoted(argument: str) -> str:
     """Quote for a shell, but for the places, whose `$NAMES` are to be filled in."""
-    if "$" not in argument:
+    parts = _PLACES.split(argument)
+    if len(parts) == 1:
         return shlex.quote(argument)
-    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`") + '"'
+    # Nothing else of a spec means anything to the shell: `$(…)` stays what was written.
+    return "".join(
+        f'"{part}"' if index % 2 else shlex.quote(part) if part else ""
+        for index, part in enumerate(parts)
+    )
 
 
 def _config(command: Command) -> str:

@@ -23,28 +23,42 @@ _COLOURS = {
 }
 
 
+_colour: bool | None = None
+"""Whether to colour; None asks the terminal. Errors are printed when click's context is gone."""
+
+
+def use_colour(enabled: bool | None) -> None:
+    """Colour what is printed from here on, or not; None: where it is a terminal."""
+    global _colour
+    _colour = enabled
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    click.echo(text, err=err, color=_colour)
+
+
 def print_json(content: Any) -> None:
     """Print one JSON document, the result of a command with --json."""
-    click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    _echo(json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def say(text: str) -> None:
     """Print a line about what is going on, to standard error."""
-    click.echo(text, err=True)
+    _echo(text, err=True)
 
 
 def print_error(message: str, cure: str | None) -> None:
     """Print what went wrong and what to do about it, to standard error."""
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    _echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
     if cure:
-        click.echo(f"  {click.style('cure', bold=True)}: {cure}", err=True)
+        _echo(f"  {click.style('cure', bold=True)}: {cure}", err=True)
 
 
 def print_result(text: str, cure: str = "") -> None:
     """Print a line of a command's result, with what to do about it."""
-    click.echo(text)
+    _echo(text)
     if cure:
-        click.echo(f"  {cure}")
+        _echo(f"  {cure}")
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -53,21 +67,21 @@ def print_findings(findings: Sequence[Finding]) -> None:
         level = click.style(finding.level, fg="red" if finding.level == "error" else "yellow")
         place = f"{finding.path}:{finding.line}:{finding.column}"
         key = f" `{finding.key}`" if finding.key else ""
-        click.echo(f"{click.style(place, bold=True)}: {level}:{key} {finding.message}", err=True)
+        _echo(f"{click.style(place, bold=True)}: {level}:{key} {finding.message}", err=True)
         rule = click.style(f"[{finding.rule}]", dim=True)
-        click.echo(f"    {finding.cure} {rule}", err=True)
+        _echo(f"    {finding.cure} {rule}", err=True)
 
 
 def print_plan(plan: Plan) -> None:
     """Print a plan: its headline, then what happens, with what needs no action summed up."""
-    click.echo(click.style(headline(plan), bold=True))
+    _echo(click.style(headline(plan), bold=True))
     doing = [action for action in plan.actions if action.action != "keep"]
     width = max((len(action.experiment) for action in doing), default=0)
     for action in doing:
         _print_action(action, width)
     kept = plan.count("keep")
     if kept and doing:
-        click.echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
+        _echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
     print_findings([finding for action in doing for finding in action.findings])
 
 
@@ -77,7 +91,7 @@ def _print_action(action: Action, width: int) -> None:
     seed = f"seed {action.seed}" if action.seed is not None else ""
     point = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in action.point.items())
     where = " ".join(part for part in (seed, point) if part)
-    click.echo(f"  {verb} {action.experiment:<{width}}  {run}  {where:<7}  {action.reason}")
+    _echo(f"  {verb} {action.experiment:<{width}}  {run}  {where:<7}  {action.reason}")
 
 
 def headline(plan: Plan) -> str:
@@ -110,7 +124,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo(click.style(text.rstrip(), bold=number == 0))
+        _echo(click.style(text.rstrip(), bold=number == 0))
 
 
 def is_terminal() -> bool:
