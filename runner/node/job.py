@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,7 +33,8 @@ PROCESS = "process.json"
 SHARED_MEMORY = "shared-memory.txt"
 """Names of the segments below /dev/shm that the job's processes have mapped so far."""
 
-_SEGMENT = re.compile(r"/dev/shm/([^/\s]+)$")  # noqa: S108
+SEGMENTS = Path("/dev/shm")  # noqa: S108
+_SEGMENT = re.compile(rf"{SEGMENTS}/([^/\s]+)$")
 KILL_DEADLINE = 10.0
 LOOK_SECONDS = 1.0
 """Whoever asks whether a job lives holds its lock for an instant, which is no other program's."""
@@ -108,11 +111,34 @@ def note_shared_memory(folder: Path, processes: Iterable[psutil.Process]) -> Non
 def sweep(folder: Path) -> None:
     """Kill what is left of a job whose node program has ended; free its memory and its disk."""
     _kill(marked_processes(folder.name))
-    for name in _segments(folder):
-        (Path("/dev/shm") / name).unlink(missing_ok=True)  # noqa: S108
+    for name in _segments(folder) | set(_abandoned_weights(folder)):
+        (SEGMENTS / name).unlink(missing_ok=True)
+    shutil.rmtree(temporary_folder(folder.name), ignore_errors=True)
     if scratch := _scratch(folder):
         # What is worth keeping is in the run store.
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def temporary_folder(job: str) -> Path:
+    """Return the job's folder for sockets and what libraries put into TMPDIR.
+
+    Its name is short, since a socket's path has at most 107 characters, and follows from the job's,
+    so that it is found again when the job was killed.
+    """
+    return Path(tempfile.gettempdir()) / f"rb-{hashlib.sha256(job.encode()).hexdigest()[:10]}"
+
+
+def _abandoned_weights(folder: Path) -> Iterator[str]:
+    """Yield segments of verl's weight transfer that nobody maps any more, made since the job began.
+
+    They live for seconds, so they may be missed by `note_shared_memory`.
+    """
+    if not has_started(folder):
+        return
+    began = (folder / PROCESS).stat().st_mtime
+    found = {path.name for path in SEGMENTS.glob("verl_weights_*") if path.stat().st_ctime >= began}
+    if found:
+        yield from found - {name for process in psutil.pids() for name in _mapped(process)}
 
 
 def _scratch(folder: Path) -> str | None:

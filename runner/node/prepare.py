@@ -12,6 +12,7 @@ from runner.errors import OutsideError
 from runner.node import cpu
 from runner.node.checkpoints import restore
 from runner.node.data import DvcWorkspace, to_parquet
+from runner.node.job import temporary_folder
 from runner.node.task import Input, NodeTask
 from runner.spec.experiment import Run
 from runner.store import RunStore
@@ -136,7 +137,13 @@ def _download(python: str, source: str, path: str, revision: str | None) -> str:
 
 def _environment(task: NodeTask, command: Command, layout: Layout, scratch: Path) -> dict[str, str]:
     """Join what the process inherits with what the trainer and the reward are told."""
-    environment = {**os.environ, "HF_DATASETS_CACHE": str(scratch / "datasets")}
+    temporary = temporary_folder(task.job)
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    environment = {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "HF_DATASETS_CACHE": str(scratch / "datasets"),
+    }
     paths = []
     for part in (
         _cpu(task, scratch),

@@ -128,7 +128,8 @@ class _Node:
         devices = prepared.run.spec.resources.devices
         ray_log = log.with_name("ray.txt")
         python = prepared.layout.python
-        with ray.cluster(python, devices, prepared.environment, ray_log) as address:
+        folder = job.temporary_folder(self.task.job) / "ray"
+        with ray.cluster(python, devices, prepared.environment, folder, ray_log) as address:
             yield {**prepared.environment, "RAY_ADDRESS": address}
 
     def watch(

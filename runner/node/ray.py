@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,31 +19,30 @@ OBJECT_STORE_BYTES = 200_000_000
 
 
 @contextlib.contextmanager
-def cluster(python: str, devices: int, environment: Mapping[str, str], log: Path) -> Iterator[str]:
+def cluster(
+    python: str, devices: int, environment: Mapping[str, str], folder: Path, log: Path
+) -> Iterator[str]:
     """Run a Ray head for `devices` (pretended ones on a CPU) and yield its address.
+
+    `folder` is for its sockets and logs; with a short name, for a socket's path has a limit.
 
     Ray's workers inherit the environment of the head, so everything that the trainer is told has
     to be in `environment`. Raises OutsideError when the head does not come up in time.
     """
     port = _free_port()
-    # Ray makes sockets below its folder, and a socket's path has at most 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="rb-"))
+    with log.open("ab") as output:
+        head = subprocess.Popen(
+            guarded(_command(python, port, devices, folder)),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        with log.open("ab") as output:
-            head = subprocess.Popen(
-                guarded(_command(python, port, devices, folder)),
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            _await(head, port, log)
-            yield f"127.0.0.1:{port}"
-        finally:
-            stop(head, grace=20)
+        _await(head, port, log)
+        yield f"127.0.0.1:{port}"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        stop(head, grace=20)
 
 
 def _command(python: str, port: int, devices: int, folder: Path) -> list[str]:
