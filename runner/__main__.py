@@ -31,11 +31,13 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     from runner.cli import cli
 
-    as_json = "--json" in arguments
+    as_json, output = "--json" in arguments, sys.stdout
     try:
         result = cli.main(arguments, prog_name="runner", standalone_mode=False)
     except SystemExit as error:
-        # click exits by itself for one reason alone: nobody reads our output any more.
+        if sys.stdout is output:
+            raise
+        # click has put a silent output in place and exits: nobody reads ours any more.
         raise BrokenPipeError from error
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _interrupted(as_json=as_json)

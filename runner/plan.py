@@ -21,6 +21,7 @@ from runner.ledger.record import RunRecord
 from runner.registry import Registry
 from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.fields import nearest
 from runner.spec.identity import Change, changes, digest, own_digest, policy_changes
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.section import Section
@@ -87,8 +88,12 @@ NOTHING_FORCED = Forced()
 def survey(
     tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = NOTHING_FORCED
 ) -> tuple[tuple[Launchable, ...], tuple[Action, ...]]:
-    """Return the runs of `tree` with their actions, and the actions that belong to no run of it."""
+    """Return the runs of `tree` with their actions, and the actions that belong to no run of it.
+
+    Raises Refused when an experiment is forced that is not there.
+    """
     loaded = load_experiments(tree)
+    _check_forced(forced, {*loaded.refused, *(one.name for one in loaded.experiments)})
     findings = check_each(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
@@ -130,6 +135,13 @@ def make_plan(
         actions=actions,
     )
     return plan, runs
+
+
+def _check_forced(forced: Forced, names: set[str]) -> None:
+    for name in sorted((forced.launch | forced.rerun) - names):
+        near = nearest(name, names)
+        cure = f"did you mean `{near}`?" if near else "runner plan   lists all"
+        raise Refused(f"there is no experiment `{name}`", cure=cure)
 
 
 def _decide(
