@@ -110,7 +110,21 @@ def test_a_manual_experiment_is_held_until_somebody_launches_it(make):
     assert registry.run() == []
     (forced,) = registry.forced(Forced(launch=frozenset({"x"})))
     assert (forced.action, forced.reason) == ("launch", "new")
-    assert registry.forced(Forced(launch=frozenset({"y"})))[0].action == "hold"
+    assert registry.forced(Forced(rerun=frozenset({"x"})))[0].action == "launch"
+
+
+@pytest.mark.parametrize(
+    "forced", [Forced(launch=frozenset({"y"})), Forced(rerun=frozenset({"y"}))]
+)
+def test_nothing_is_planned_for_a_name_that_is_not_there(make, forced):
+    with pytest.raises(Refused, match="no experiment `y`"):
+        make(x=SPEC).forced(forced)
+
+
+def test_forcing_one_leaves_the_others_held(make):
+    registry = make(x=put("launch: manual"), y=put("launch: manual", FASTER))
+    actions = registry.forced(Forced(launch=frozenset({"x"})))
+    assert [one.action for one in actions] == ["launch", "hold"]
 
 
 def test_what_is_over_the_ceiling_is_held_and_the_rest_proceeds(make):
