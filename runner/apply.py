@@ -8,6 +8,7 @@ between leaves a claim that the same endpoint takes up again, under the same nam
 
 from __future__ import annotations
 
+import difflib
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -50,8 +51,8 @@ class Applied(NamedTuple):
 def apply(workspace: Workspace, launcher: Launcher, forced: Forced = NOTHING_FORCED) -> Applied:
     """Launch what the default branch's tip asks for and the ledger does not know.
 
-    Raises Refused when the tree is dirty, or holds commits that are not on the default branch;
-    OutsideError when the remote does not answer.
+    Raises Refused when the tree is dirty, holds commits that are not on the default branch, or
+    lacks an experiment that is asked for; OutsideError when the remote does not answer.
     """
     tip = require_tip(workspace)
     if tip.superseded_by:
@@ -61,8 +62,17 @@ def apply(workspace: Workspace, launcher: Launcher, forced: Forced = NOTHING_FOR
     tree = CommitTree(workspace.repository, tip.commit)
     registry = load_registry(tree)
     plan, runs = make_plan(tree, snapshot, registry, head=tip.commit, forced=forced)
+    _check_known(plan, forced)
     snapshot = claim(workspace, launcher, runs, tip.commit)
     return Applied(plan, submit_claimed(workspace, launcher, snapshot))
+
+
+def _check_known(plan: Plan, forced: Forced) -> None:
+    known = {action.experiment for action in plan.actions}
+    for name in sorted((forced.launch | forced.rerun) - known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Refused(f"there is no experiment {name!r}{hint}", cure="runner plan   lists all")
 
 
 class Checkout(NamedTuple):

@@ -49,7 +49,8 @@ def _files(folder: Path) -> list[str]:
 def templates() -> dict[str, str]:
     """Return the files of a new registry by path."""
     source = resources.files("runner") / "templates"
-    settings = (source / FILE).read_text().replace("LINEAGE", secrets.token_hex(16))
+    lineage = f'"{secrets.token_hex(16)}"'  # quoted: 32 digits would be a number
+    settings = (source / FILE).read_text().replace("LINEAGE", lineage)
     return {
         FILE: settings,
         "experiments/bases/README.md": (source / "bases.md").read_text(),
