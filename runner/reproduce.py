@@ -19,7 +19,7 @@ from runner.follow import follow_job
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of, identity_payload
-from runner.ledger.record import RunRecord, folder, now
+from runner.ledger.record import RunRecord, folder, ledger_json, now
 from runner.node.task import Evidence
 from runner.report.curves import Curves, read_curves
 from runner.report.judge import judge
@@ -141,7 +141,9 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Rep
     part = AttemptFolder(open_run_store(workspace, record.run_id), label)
     follow_job(launcher, job, part, f"{record.experiment} ({label})", resolved.run)
     required = request.require or ("claim" if spec.expect else "curve")
-    return _conclude(workspace, record, label, required)
+    done = _conclude(workspace, record, label, required)
+    _keep(workspace, done)
+    return done
 
 
 def find_succeeded(snapshot: Snapshot, name: str) -> RunRecord:
@@ -212,14 +214,9 @@ def _claim(workspace: Workspace, record: RunRecord) -> tuple[str, str]:
         while snapshot.read(repeat_path(record.run_id, f"r{number}", "repeat.json")) is not None:
             number += 1
         taken[:] = [f"r{number}"]
-        content = {"nonce": nonce, "claimed_at": now(), "runner": __version__}
-        path = repeat_path(record.run_id, taken[0], "repeat.json")
-        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-        return (
-            Draft(snapshot)
-            .put(path, text.encode())
-            .changes(f"Repeat {taken[0]} of {record.run_id}")
-        )
+        content = ledger_json({"nonce": nonce, "claimed_at": now(), "runner": __version__})
+        draft = Draft(snapshot).put(repeat_path(record.run_id, taken[0], "repeat.json"), content)
+        return draft.changes(f"Repeat {taken[0]} of {record.run_id}")
 
     workspace.ledger.transact(step)
     return taken[0], nonce
@@ -228,7 +225,7 @@ def _claim(workspace: Workspace, record: RunRecord) -> tuple[str, str]:
 def _conclude(
     workspace: Workspace, record: RunRecord, label: str, required: LevelName
 ) -> Repeat | Failed:
-    """Compare what the repeat has left with the original, and keep the verdict on the ledger."""
+    """Compare what the repeat has left with the original."""
     part = AttemptFolder(open_run_store(workspace, record.run_id), label)
     evidence, result = part.evidence(), part.result()
     if evidence is None:
@@ -241,9 +238,7 @@ def _conclude(
         return Failed(
             record, label, f"the repeat {ending.outcome}: {ending.reason}", EXIT_RUN_FAILED
         )
-    repeat = _compare(workspace, record, label, required, evidence, now_curves)
-    _keep(workspace, repeat)
-    return repeat
+    return _compare(workspace, record, label, required, evidence, now_curves)
 
 
 def _compare(
@@ -262,17 +257,17 @@ def _compare(
     return Repeat(record, label, verdict, required, tuple(differences), evidence.seconds)
 
 
-def _keep(workspace: Workspace, repeat: Repeat) -> None:
-    run_id = repeat.record.run_id
+def _keep(workspace: Workspace, done: Repeat | Failed) -> None:
+    """Put the verdict, or why there is none, beside the claim on the ledger."""
+    run_id, document = done.record.run_id, done.document()
 
     def step(snapshot: Snapshot) -> Changes:
-        path = repeat_path(run_id, repeat.label, "repeat.json")
+        path = repeat_path(run_id, done.label, "repeat.json")
         claimed = json.loads(snapshot.read(path) or b"{}")
-        content = {**claimed, **repeat.document(), "ended_at": now()}
-        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-        draft = Draft(snapshot).put(path, text.encode())
-        report = to_markdown(repeat.page()).encode()
-        draft.put(repeat_path(run_id, repeat.label, "report.md"), report)
-        return draft.changes(f"Repeat {repeat.label} of {run_id}: {repeat.verdict.verdict}")
+        draft = Draft(snapshot).put(path, ledger_json({**claimed, **document, "ended_at": now()}))
+        if isinstance(done, Repeat):
+            report = to_markdown(done.page()).encode()
+            draft.put(repeat_path(run_id, done.label, "report.md"), report)
+        return draft.changes(f"Repeat {done.label} of {run_id}: {document['verdict']}")
 
     workspace.ledger.transact(step)
