@@ -9,6 +9,7 @@ from runner import screen
 from runner.errors import OutsideError, Refused
 from runner.ledger.branch import Snapshot
 from runner.plan import Plan, make_plan
+from runner.registry import FILE
 from runner.repository import CommitTree
 from runner.spec.check import load_registry
 from runner.spec.experiment import NAME
@@ -24,15 +25,27 @@ def plan_here(workspace: Workspace, head: str | None, only: Sequence[str] = ()) 
     """
     repository = workspace.repository
     commit = repository.resolve(head or "HEAD")
-    tree: Tree = CommitTree(repository, commit) if head else WorkTree(workspace.root)
+    uncommitted = head is None and repository.is_dirty()
+    tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
     plan, _ = make_plan(
         tree,
         newest_snapshot(workspace),
         load_registry(tree),
         head=commit,
-        uncommitted=head is None and repository.is_dirty(),
+        uncommitted=uncommitted,
     )
     return _only(plan, tree, only) if only else plan
+
+
+def _tree(workspace: Workspace, commit: str, *, head: str | None, uncommitted: bool) -> Tree:
+    """Return what is planned: the commit, unless the work tree holds something that it does not.
+
+    A clean work tree is read as its commit, as apply does: files that git ignores, such as a log in
+    a folder that a script names, are no part of what a run is.
+    """
+    committed = CommitTree(workspace.repository, commit)
+    is_registry = committed.read(FILE) is not None
+    return committed if head or (is_registry and not uncommitted) else WorkTree(workspace.root)
 
 
 def newest_snapshot(workspace: Workspace) -> Snapshot:

@@ -439,6 +439,29 @@ def test_a_plan_is_the_same_from_the_work_tree_and_from_the_commit(make):
     assert registry.plan().actions == registry.plan(head="HEAD").actions
 
 
+SCRIPT = """\
+apiVersion: rollbook/v1
+trainer: script
+script: {command: [python, lib/train.py], files: [lib]}
+training: {steps: 2, prompts_per_step: 8, learning_rate: 0.1}
+"""
+
+
+def test_files_that_git_ignores_are_no_part_of_a_run(make):
+    registry = make(x=SCRIPT)
+    registry.commit({"lib/train.py": "x = 1\n", ".gitignore": "/.rollbook/\n*.log\n"})
+    before = registry.action().run_id
+    (registry.folder / "lib/noise.log").write_text("noise")
+    assert registry.action().run_id == before
+
+
+def test_settings_that_are_not_committed_yet_are_planned_with(make):
+    registry = make(x=SPEC)
+    git(registry.folder, "rm", "--quiet", "--cached", "registry.yaml")
+    git(registry.folder, "commit", "--quiet", "--message", "without settings")
+    assert registry.verbs() == {"x": ["launch"]}
+
+
 # With a remote
 
 
