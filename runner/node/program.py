@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from runner.errors import RunnerError
+from runner.errors import OutsideError, RunnerError
 from runner.node import evidence as facts
 from runner.node import job, ray
 from runner.node.channel import EVIDENCE, HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
@@ -35,6 +35,8 @@ BEAT_SECONDS = 2.0
 """Between looks at a running trainer: metrics, heartbeat, publishing."""
 SAMPLE_SECONDS = 10.0
 """Between samples of memory and CPU; one costs some tenths of a second."""
+STORE_PATIENCE = 900.0
+"""Seconds for which the run store may be away while a trainer runs, before that is ended."""
 GRACE_SECONDS = 30.0
 """For a trainer to end after SIGTERM."""
 
@@ -62,7 +64,7 @@ class _Node:
         self.task = task
         self.folder = folder
         self.store = RunStore(task.store)
-        self.started = time.monotonic()
+        self.started = self.published = time.monotonic()
         lease = acquire(self.store, task.attempt, task.run_id, task.attempt, task.job, task.nonce)
         prefix = f"{task.attempt}/epoch-{lease.epoch}"
         secrets = [os.environ.get(name, "") for name in task.spec.secrets]
@@ -76,7 +78,7 @@ class _Node:
         try:
             self.beat("queued")
             with job.queued(slot) if slot else contextlib.nullcontext():
-                self.started = time.monotonic()
+                self.started = self.published = time.monotonic()
                 result = self.train()
         except Stopped:
             result = Result(exit_code=EXIT_FAILED, error="cancelled before it trained")
@@ -172,8 +174,17 @@ class _Node:
             job.note_shared_memory(self.folder, processes)
             self.sampler.sample(processes)
         self.beat("training", follower.last_step, prepared.steps)
-        self.channel.publish()
+        self.publish()
         publisher.advance()  # last: where a checkpoint is, the metrics up to it are too
+
+    def publish(self) -> None:
+        """Take what is new to the store; a store that is away for a while ends no training."""
+        try:
+            self.channel.publish()
+            self.published = time.monotonic()
+        except OutsideError:
+            if time.monotonic() - self.published > STORE_PATIENCE:
+                raise
 
     def limit_reached(self) -> Stop:
         """Return the limit that the attempt has reached, if any."""
