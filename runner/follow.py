@@ -147,7 +147,7 @@ def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, ru
     with Progress() as progress:
         while True:
             ended = launcher.poll(job).state == "ended"
-            progress.update([job_row(part, title, run, ended=ended)])
+            progress.update([job_row(part.newest(), title, run, ended=ended)])
             if ended:
                 return
             time.sleep(POLL_SECONDS)

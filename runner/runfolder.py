@@ -27,13 +27,17 @@ class Heartbeat(NamedTuple):
 
 
 class AttemptFolder:
-    """What one attempt (`a1`, `r1`, …) of a run has left in the store."""
+    """What one attempt (`a1`, `r1`, …) of a run has left in the store, by the epochs of now."""
 
     def __init__(self, store: RunStore, attempt: str) -> None:
         """Read from `store`, the run's folder."""
         self.store = store
         self.attempt = attempt
         self.epochs = sorted(self._epochs())
+
+    def newest(self) -> AttemptFolder:
+        """Return the same folder with the epochs that it has by now."""
+        return AttemptFolder(self.store, self.attempt)
 
     def _epochs(self) -> set[int]:
         parts = (name.split("/")[1] for name in self.store.list(self.attempt) if "/" in name)

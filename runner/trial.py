@@ -42,7 +42,7 @@ def try_spec(workspace: Workspace, spec: str, steps: int) -> int:
     except KeyboardInterrupt:
         launcher.cancel(job)
         raise
-    return _tell(part)
+    return _tell(part.newest())
 
 
 def _resolve(workspace: Workspace, spec: str) -> ResolvedRun:
