@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,7 @@ class LiveRegistry:
 
     def __init__(self, root: Path, origin: Path, home: Path) -> None:
         self.root, self.origin = root, origin
+        self._started: list[subprocess.Popen[str]] = []
         kept = ("PATH", "LANG", "LC_ALL", "TMPDIR")
         self.environment = {name: os.environ[name] for name in kept if name in os.environ}
         self.environment |= {
@@ -97,8 +99,10 @@ class LiveRegistry:
         return answer
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "runner", *arguments],
+            # A shell's background jobs ignore interrupts, and their children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -106,6 +110,8 @@ class LiveRegistry:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._started.append(process)
+        return process
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         answer = self.execute("git", *arguments, cwd=cwd)
@@ -202,6 +208,9 @@ class LiveRegistry:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def end_everything(self) -> None:
+        for started in self._started:
+            with started:
+                started.kill()
         found = self.processes()
         for process in found:
             process.kill()
