@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from runner.findings import Finding
 from runner.registry import Registry
-from runner.rules import batch, dataset, expectations, files, policy, reward, rows
+from runner.rules import batch, dataset, expectations, files, policy, reward, rows, trainer
 from runner.rules.base import Context, Rule, Subject
 from runner.spec.cards import Cards
 from runner.spec.check import Loaded, LoadedExperiment, in_order
@@ -18,7 +18,9 @@ from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import Tree
 
 RULES: dict[str, Rule] = {
+    "batch.devices": Rule("error", batch.devices),
     "batch.divides": Rule("error", batch.divides),
+    "batch.samples": Rule("error", batch.samples),
     "data.known": Rule("error", dataset.known),
     "data.train_rows": Rule("error", rows.fill_a_step),
     "data.val_rows": Rule("error", rows.fill_a_validation),
@@ -26,6 +28,10 @@ RULES: dict[str, Rule] = {
     "policy.secrets": Rule("error", policy.secrets),
     "reward.exists": Rule("error", reward.exists),
     "script.files": Rule("error", files.exist),
+    "spec.idle": Rule("hint", trainer.acts_on),
+    "trainer.machines": Rule("error", trainer.has_one_machine),
+    "trainer.terms": Rule("error", trainer.expresses),
+    "trainer.version": Rule("error", trainer.is_known),
     "training.length": Rule("error", batch.length),
 }
 

@@ -70,7 +70,7 @@ class Model(Section):
         description="Name on the hub, path in the repository, or <experiment>[@<run id>].",
     )
     revision: str | None = Field(
-        default=None, description="Commit on the hub; `runner pin` fills it in."
+        default=None, description="Commit on the hub that the weights are fetched at."
     )
 
     @model_validator(mode="after")
@@ -311,9 +311,6 @@ class Experiment(Section):
     checkpoints: Checkpoints = Field(
         default=Checkpoints(), description="Which checkpoints outlive the run."
     )
-    resume_from: str | None = Field(
-        default=None, description="Run id whose checkpoint and optimizer state this run continues."
-    )
     seeds: Annotated[tuple[Seed, ...], AfterValidator(_check_seeds)] = Field(
         default=(1,), strict=False, min_length=1, max_length=1000, description="One run per seed."
     )
@@ -329,9 +326,6 @@ class Experiment(Section):
     )
     expect: tuple[Expectation, ...] = Field(
         default=(), strict=False, description="Assertions on metrics, judged after each run."
-    )
-    compare_with: str | None = Field(
-        default=None, description="Experiment that the report compares with."
     )
     tracking: Tracking = Field(default=Tracking(), description="Where metrics go too.")
     secrets: tuple[SecretName, ...] = Field(

@@ -69,13 +69,11 @@ FIELDS: dict[str, Bearing] = {
     "resources.recover": "out",
     "budget": "out",
     "checkpoints": "out",
-    "resume_from": "in",
     "seeds": "out",  # each run has one seed, beside the spec
     "launch": "out",
     "when_edited": "out",
     "follow_inputs": "out",
     "expect": "out",
-    "compare_with": "out",
     "tracking": "out",
     "secrets": "out",
     "overrides": "in",

@@ -44,7 +44,7 @@ MAX_COMBINATIONS = 10_000
 
 WHOLE = frozenset({
     "apiVersion", "seeds", "description", "hypothesis", "owner", "tags", "launch", "when_edited",
-    "follow_inputs", "expect", "compare_with",
+    "follow_inputs", "expect",
 })  # fmt: skip
 """Keys of the whole experiment: its points share them."""
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from runner.algorithms.base import Terms
-from runner.spec.experiment import Run
+from runner.spec.experiment import Experiment, Run
 
 
 class Layout(NamedTuple):
@@ -55,6 +54,15 @@ class Command(NamedTuple):
     """The config that argv carries, by key, with origins; for `runner render --what config`."""
 
 
+class Refusal(NamedTuple):
+    """Something that a spec asks for and its trainer has no key for."""
+
+    path: tuple[str, ...]
+    """The key of the spec."""
+    message: str
+    cure: str
+
+
 class MetricLine(NamedTuple):
     """One step's raw metrics, as the trainer wrote them."""
 
@@ -94,11 +102,13 @@ class Trainer(Protocol):
     """A trainer, such as verl."""
 
     name: str
+    versions: tuple[str, ...]
+    """The versions whose keys it writes; none for a script."""
     wants_parquet: bool
     """Whether datasets are converted to Parquet for it; else it gets them as they are."""
 
-    def refusals(self, terms: Terms) -> tuple[str, ...]:
-        """Return the terms that it cannot express, each as a sentence; empty when all can be."""
+    def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
+        """Return what `spec` asks for and the trainer cannot express; empty when it can all."""
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return the command for `run` with its files in `layout`, ending after `steps`."""

@@ -19,10 +19,17 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runner.algorithms.base import Terms
 from runner.metrics import find
-from runner.spec.experiment import Run
-from runner.trainers.base import Command, Layout, MetricLine, SavedCheckpoint, finite, whole_step
+from runner.spec.experiment import Experiment, Run
+from runner.trainers.base import (
+    Command,
+    Layout,
+    MetricLine,
+    Refusal,
+    SavedCheckpoint,
+    finite,
+    whole_step,
+)
 
 _STEP = re.compile(r"step-(\d+)")
 
@@ -31,10 +38,11 @@ class ScriptTrainer:
     """Any command that writes the metrics file."""
 
     name = "script"
+    versions: tuple[str, ...] = ()
     wants_parquet = False
 
-    def refusals(self, terms: Terms) -> tuple[str, ...]:
-        """A script's algorithm is its own affair."""
+    def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
+        """What a script can do is its own affair."""
         return ()
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:

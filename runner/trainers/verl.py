@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.algorithms.base import Terms
-from runner.spec.experiment import Run
+from runner.spec.experiment import Experiment, Run
 from runner.trainers import verl_metrics, verl_ppo, verl_sft
 from runner.trainers.base import (
     Command,
     Layout,
     MetricLine,
+    Refusal,
     SavedCheckpoint,
     Setting,
     finite,
@@ -36,17 +37,17 @@ class VerlTrainer:
     """verl, version 0.9.1."""
 
     name = "verl"
+    versions: tuple[str, ...] = ("0.9.1",)
     wants_parquet = True
 
-    def refusals(self, terms: Terms) -> tuple[str, ...]:
-        """Return what verl has no key for."""
-        found = []
-        if terms.stage == "preference":
-            found.append("verl has no trainer for preference pairs")
-        if terms.advantage and terms.advantage not in ADVANTAGES:
-            found.append(f"verl has no advantage estimator `{terms.advantage}`")
-        if terms.policy_loss and terms.policy_loss not in POLICY_LOSSES:
-            found.append(f"verl has no policy loss `{terms.policy_loss}`")
+    def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
+        """Return what verl has no key for, or would ignore."""
+        if spec.algorithm is None:
+            return ()
+        terms = spec.algorithm.terms()
+        found = [*_refused_terms(terms, spec.algorithm.name)]
+        if terms.stage == "sft":
+            found += verl_sft.refusals(spec)
         return tuple(found)
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
@@ -92,6 +93,16 @@ class VerlTrainer:
     def needs_ray(self, run: Run) -> bool:
         """The driver of main_ppo joins a Ray cluster; supervised training has none."""
         return _terms(run).stage == "rl"
+
+
+def _refused_terms(terms: Terms, name: str) -> Iterator[Refusal]:
+    key, cure = ("algorithm",), "take an algorithm that verl has: sft, grpo"
+    if terms.stage == "preference":
+        yield Refusal(key, f"`{name}`: verl has no trainer for preference pairs", cure)
+    if terms.advantage and terms.advantage not in ADVANTAGES:
+        yield Refusal(key, f"`{name}`: verl has no advantage estimator {terms.advantage}", cure)
+    if terms.policy_loss and terms.policy_loss not in POLICY_LOSSES:
+        yield Refusal(key, f"`{name}`: verl has no policy loss {terms.policy_loss}", cure)
 
 
 def _terms(run: Run) -> Terms:

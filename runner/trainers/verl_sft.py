@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from runner.spec.experiment import Run
-from runner.trainers.base import Layout, Setting
+from runner.spec.experiment import Experiment, Run
+from runner.trainers.base import Layout, Refusal, Setting
 
 FP32 = {"param_dtype": "fp32", "reduce_dtype": "fp32", "buffer_dtype": "fp32"}
 
@@ -19,6 +20,22 @@ def program(run: Run, layout: Layout) -> tuple[str, ...]:
         f"--nproc_per_node={max(1, resources.gpus_per_node)}",
         *("-m", "verl.trainer.sft_trainer"),
     )
+
+
+def refusals(spec: Experiment) -> Iterator[Refusal]:
+    """Yield what the supervised trainer has no key for."""
+    if spec.training.evaluate_before_training:
+        yield Refusal(
+            ("training", "evaluate_before_training"),
+            "verl's supervised trainer does not validate before the first step",
+            "delete it; `first` of a validation metric is then the first one measured",
+        )
+    if spec.data and not spec.data.shuffle:
+        yield Refusal(
+            ("data", "shuffle"),
+            "verl's supervised trainer always draws rows in an order made from the seed",
+            "delete it",
+        )
 
 
 def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:

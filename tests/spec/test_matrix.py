@@ -41,21 +41,21 @@ def test_exclude_takes_out_what_has_all_of_its_values():
 def test_include_means_what_it_means_in_github_actions():
     # The example of GitHub's documentation, in our keys.
     found = points(
-        "  grid: {owner: [apple, pear], image: [cat, dog]}\n".replace("owner", "resume_from")
+        "  grid: {owner: [apple, pear], image: [cat, dog]}\n".replace("owner", "overrides.fruit")
         + "  include:\n"
         "    - {model.revision: green}\n"
         "    - {model.revision: pink, image: cat}\n"
-        "    - {resume_from: apple, model.path: circle}\n"
-        "    - {resume_from: banana}\n"
-        "    - {resume_from: banana, image: cat}\n"
+        "    - {overrides.fruit: apple, model.path: circle}\n"
+        "    - {overrides.fruit: banana}\n"
+        "    - {overrides.fruit: banana, image: cat}\n"
     )
     assert found == [
-        {"resume_from": "apple", "image": "cat", "model.revision": "pink", "model.path": "circle"},
-        {"resume_from": "apple", "image": "dog", "model.revision": "green", "model.path": "circle"},
-        {"resume_from": "pear", "image": "cat", "model.revision": "pink"},
-        {"resume_from": "pear", "image": "dog", "model.revision": "green"},
-        {"resume_from": "banana"},
-        {"resume_from": "banana", "image": "cat"},
+        {"overrides.fruit": "apple", "image": "cat", "model.revision": "pink", "model.path": "circle"},
+        {"overrides.fruit": "apple", "image": "dog", "model.revision": "green", "model.path": "circle"},
+        {"overrides.fruit": "pear", "image": "cat", "model.revision": "pink"},
+        {"overrides.fruit": "pear", "image": "dog", "model.revision": "green"},
+        {"overrides.fruit": "banana"},
+        {"overrides.fruit": "banana", "image": "cat"},
     ]
 
 

@@ -8,7 +8,6 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from trainer_runs import GRPO, LAYOUT, SFT, run_of
 
-from runner.algorithms.base import Terms
 from runner.errors import Refused
 from runner.metrics import find
 from runner.trainers import TRAINERS
@@ -107,11 +106,12 @@ def test_micro_batches_are_as_the_spec_says_else_by_tokens_on_a_gpu(samples):
 
 
 def test_what_verl_cannot_express_is_refused_in_words():
-    assert VERL.refusals(Terms(stage="preference")) == ("verl has no trainer for preference pairs",)
-    said = VERL.refusals(Terms(stage="rl", advantage="nothing", policy_loss="nobody"))
-    assert len(said) == 2
+    early = {**SFT["training"], "evaluate_before_training": True}
+    ordered = {**SFT["data"], "shuffle": False}
+    said = VERL.refusals(run_of(SFT, training=early, data=ordered).spec)
+    assert [refusal.path[-1] for refusal in said] == ["evaluate_before_training", "shuffle"]
     for run in COMMANDS.values():
-        assert VERL.refusals(run.spec.algorithm.terms()) == ()
+        assert VERL.refusals(run.spec) == ()
 
 
 def test_ray_is_for_reinforcement_learning():

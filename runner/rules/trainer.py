@@ -1,0 +1,56 @@
+"""Rules on what the pinned trainer and the launcher can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.findings import Finding
+from runner.rules.base import Subject
+from runner.trainers import TRAINERS
+
+IDLE = (
+    "owner",
+    "tags",
+    "budget",
+    "resources.candidates",
+    "resources.wait_per_candidate",
+    "resources.recover",
+    "checkpoints.keep_best",
+)
+"""Keys and sections that are checked and kept, and that nothing acts on yet; take one out here when
+something does."""
+
+SILENT = frozenset({"owner", "tags"})
+"""Idle keys that nobody expects to do anything to a run."""
+
+
+def is_known(subject: Subject) -> Iterator[Finding]:
+    """The trainer's version is one whose keys the runner writes."""
+    name, version = subject.spec.pin
+    known = TRAINERS[name].versions
+    if version is not None and version not in known:
+        message = f"the keys of {name} {version} are not known here"
+        yield subject.at(("trainer",), message, f"write {name}=={' or '.join(known)}")
+
+
+def expresses(subject: Subject) -> Iterator[Finding]:
+    """The trainer has keys for everything that the spec asks for."""
+    for refusal in TRAINERS[subject.spec.pin.name].refusals(subject.spec):
+        yield subject.at(refusal.path, refusal.message, refusal.cure, on_key=True)
+
+
+def has_one_machine(subject: Subject) -> Iterator[Finding]:
+    """The local launcher has one machine."""
+    nodes = subject.spec.resources.nodes
+    if subject.context.registry.launcher == "local" and nodes > 1:
+        message = f"the local launcher has one machine, not {nodes}"
+        yield subject.at(("resources", "nodes"), message, "write nodes: 1")
+
+
+def acts_on(subject: Subject) -> Iterator[Finding]:
+    """Every key that the spec states does something; the local launcher ignores some."""
+    for key in IDLE:
+        path = tuple(key.split("."))
+        if key not in SILENT and subject.marks.find(path) is not None:
+            message = "is checked and kept, and nothing acts on it with the local launcher"
+            yield subject.at(path, message, "do not rely on it yet", on_key=True)
