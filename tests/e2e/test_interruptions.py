@@ -150,7 +150,7 @@ def test_an_interrupted_apply_leaves_its_runs_going_and_the_next_one_follows_the
 ):
     registry.merge({"demo": held(started, gate)})
     apply = registry.start("apply", "--wait")
-    registry.await_step("demo", 5)
+    wait_until("the trainer has started", started.exists)
     wait_until("apply follows it", lambda: registry.attempt("demo")["state"] == "running")
     time.sleep(0.5)  # between two looks
     apply.send_signal(signal.SIGINT)
