@@ -13,20 +13,29 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.errors import OutsideError, Refused, RunnerError
+from runner.cancel import cancel
+from runner.errors import Refused, RunnerError
+from runner.files import exclusive
+from runner.forges.base import Forge
+from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.documents import run_documents
 from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node.checkpoints import newest_complete
 from runner.plan import NOTHING_FORCED, Forced, Launchable, Plan, make_plan
-from runner.repository import CommitTree
 from runner.runfolder import open_run_store
 from runner.spec.check import load_experiments, load_registry
 from runner.spec.resolve import ResolvedRun, Resolver
+from runner.sync import is_here
 from runner.tasks import job_name, node_task, recorded_launch
+from runner.tip import check_not_older, require_tip
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
+
+
+SUBMIT_SECONDS = 600.0
+"""How long to wait for another runner of this clone that is submitting."""
 
 
 class Launched(NamedTuple):
@@ -48,7 +57,9 @@ class Applied(NamedTuple):
     """The tip, when the checked-out commit is an older one: nothing was done."""
 
 
-def apply(workspace: Workspace, launcher: Launcher, forced: Forced = NOTHING_FORCED) -> Applied:
+def apply(
+    workspace: Workspace, launcher: Launcher, forge: Forge, forced: Forced = NOTHING_FORCED
+) -> Applied:
     """Launch what the default branch's tip asks for and the ledger does not know.
 
     Raises Refused when the tree is dirty, holds commits that are not on the default branch, or
@@ -58,13 +69,23 @@ def apply(workspace: Workspace, launcher: Launcher, forced: Forced = NOTHING_FOR
     if tip.superseded_by:
         return Applied(None, (), tip.superseded_by)
     snapshot = workspace.ledger.fetch()
-    _check_not_older(workspace, snapshot, tip.commit)
+    check_not_older(workspace, snapshot, tip.commit)
     tree = CommitTree(workspace.repository, tip.commit)
     registry = load_registry(tree)
     plan, runs = make_plan(tree, snapshot, registry, head=tip.commit, forced=forced)
     _check_known(plan, forced)
     snapshot = claim(workspace, launcher, runs, tip.commit)
+    for run_id in superseded(plan, runs):
+        cancel(workspace, launcher, forge, run_id)
     return Applied(plan, submit_claimed(workspace, launcher, snapshot))
+
+
+def superseded(plan: Plan, runs: Sequence[Launchable]) -> tuple[str, ...]:
+    """Return the runs going on whose edited spec says `when_edited: cancel_running`."""
+    policies = {run.action.experiment: run.resolved.run.spec.when_edited for run in runs}
+    orphans = (action for action in plan.actions if action.action == "orphan")
+    ids = (a.run_id for a in orphans if policies.get(a.experiment) == "cancel_running")
+    return tuple(run_id for run_id in ids if run_id)
 
 
 def _check_known(plan: Plan, forced: Forced) -> None:
@@ -73,45 +94,6 @@ def _check_known(plan: Plan, forced: Forced) -> None:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise Refused(f"there is no experiment {name!r}{hint}", cure="runner plan   lists all")
-
-
-class Checkout(NamedTuple):
-    """The commit that apply works on."""
-
-    commit: str
-    superseded_by: str | None = None
-
-
-def require_tip(workspace: Workspace) -> Checkout:
-    """Return the checked-out commit if it is the tip of the default branch, else what it is not."""
-    repository = workspace.repository
-    dirt = repository.dirt()
-    if dirt:
-        more = f" and {len(dirt) - 1} more" if len(dirt) > 1 else ""
-        raise Refused(
-            f"the work tree holds changes that no commit does: {dirt[0]}{more}",
-            cure="commit and merge them; to try them now: runner try SPEC",
-        )
-    head = repository.head()
-    tip = repository.tip()
-    if head == tip.commit:
-        return Checkout(head)
-    if repository.is_ancestor(head, tip.commit):
-        return Checkout(head, superseded_by=tip.commit)
-    where = f"{tip.remote}/{tip.branch}" if tip.remote else tip.branch
-    raise Refused(
-        f"{head[:12]} is not on {where}: only what is merged is launched",
-        cure=f"git push {tip.remote or ''} HEAD:{tip.branch}   or merge a pull request",
-    )
-
-
-def _check_not_older(workspace: Workspace, snapshot: Snapshot, commit: str) -> None:
-    applied = snapshot.applied()
-    if applied and applied != commit and workspace.repository.is_ancestor(commit, applied):
-        raise Refused(
-            f"{commit[:12]} is older than {applied[:12]}, which was applied already",
-            cure="the default branch was set back; commit on top of what was applied",
-        )
 
 
 def claim(
@@ -197,8 +179,9 @@ def submit_claimed(
 ) -> tuple[Launched, ...]:
     """Submit every claim of this endpoint that has no job yet, and record the jobs' ids."""
     records = snapshot.records(snapshot.active()).values()
-    mine = [r for r in records if r.latest.state == "claimed" and _is_here(launcher, r)]
-    results = tuple(_submit(workspace, launcher, snapshot, record) for record in mine)
+    mine = [r for r in records if r.latest.state == "claimed" and is_here(launcher, r)]
+    with exclusive(workspace.state / "submitting", SUBMIT_SECONDS):
+        results = tuple(_submit(workspace, launcher, snapshot, record) for record in mine)
     submitted = {result.run_id: result for result in results if result.job}
 
     def step(newest: Snapshot) -> Changes:
@@ -213,12 +196,6 @@ def submit_claimed(
     if submitted:
         workspace.ledger.transact(step)
     return results
-
-
-def _is_here(launcher: Launcher, record: RunRecord) -> bool:
-    return (
-        launcher.name == record.latest.launcher and launcher.reach(record.latest.endpoint) == "here"
-    )
 
 
 def _submit(
@@ -269,58 +246,3 @@ def resolve_at(workspace: Workspace, commit: str, record: RunRecord) -> Resolved
         f"the specs of {commit[:12]} do not give run {record.run_id} of {record.experiment}",
         cure="the runner or the ledger has changed since; launch it as a new run",
     )
-
-
-class Retried(NamedTuple):
-    """A run that got another attempt."""
-
-    record: RunRecord
-    launched: tuple[Launched, ...]
-
-
-def retry(workspace: Workspace, launcher: Launcher, name: str) -> Retried:
-    """Give an ended run another attempt, from its last complete checkpoint where it has one.
-
-    Raises Refused when the run goes on, or has succeeded.
-    """
-    wanted = workspace.ledger.fetch().find(name).run_id
-    nonce = secrets.token_hex(16)
-
-    def step(snapshot: Snapshot) -> Changes:
-        record = snapshot.find(wanted)
-        last = record.latest
-        if last.state != "ended":
-            raise Refused(
-                f"run {wanted} is {last.state}", cure=f"runner cancel {wanted}   stops it"
-            )
-        if last.outcome == "succeeded":
-            raise Refused(
-                f"run {wanted} has succeeded", cure=f"runner reproduce {wanted}   runs it again"
-            )
-        attempt = first_attempt(
-            launcher, last.commit, nonce, number=last.number + 1, steps=last.steps
-        )
-        draft = Draft(snapshot).put_record(record.with_next(attempt))
-        return draft.changes(f"Retry {wanted}")
-
-    snapshot = workspace.ledger.transact(step)
-    record = snapshot.find(wanted)
-    return Retried(record, submit_claimed(workspace, launcher, snapshot))
-
-
-def cancel(workspace: Workspace, launcher: Launcher, name: str) -> RunRecord:
-    """Stop a run's job, and return the record as it is before the next sync.
-
-    Raises Refused when the run has ended, OutsideError when its job is out of reach from here.
-    """
-    record = workspace.ledger.fetch().find(name)
-    attempt = record.latest
-    if attempt.state == "ended":
-        raise Refused(f"run {record.run_id} has ended already: {attempt.outcome}")
-    if not _is_here(launcher, record):
-        raise OutsideError(
-            f"run {record.run_id} was launched elsewhere: {attempt.endpoint}",
-            cure="runner cancel   on the machine that launched it",
-        )
-    launcher.cancel(attempt.job or job_name(record.run_id, f"a{attempt.number}", attempt.nonce))
-    return record

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runner import screen
-from runner.apply import Applied, Launched, apply, cancel, retry
+from runner.apply import Applied, Launched, apply
+from runner.cancel import cancel
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
 from runner.forges import FORGES
 from runner.forges.base import Forge
@@ -21,10 +22,11 @@ from runner.ledger.record import RunRecord
 from runner.plan import NOTHING_FORCED, Forced, Plan
 from runner.report.outcome import describe
 from runner.report.progress import Progress
+from runner.retry import retry
 from runner.runfolder import AttemptFolder
 from runner.spec.experiment import Run
 from runner.status import job_row, progress_rows
-from runner.sync import Synced, end_as_cancelled, sync
+from runner.sync import Synced, sync
 from runner.workspace import Workspace
 
 POLL_SECONDS = 2.0
@@ -91,7 +93,7 @@ def apply_and_follow(
     A job in CI ends with its processes, so there local runs are always waited for.
     """
     wait = wait or (launcher.name == "local" and bool(os.environ.get("CI")))
-    first = apply(workspace, launcher, forced)
+    first = apply(workspace, launcher, FORGES["none"], forced)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
@@ -112,7 +114,7 @@ def _follow_all(
         done = done._replace(ended=(*done.ended, *ended))
         if not ended or current.plan is None or not current.plan.count("wait"):
             return done
-        current = apply(workspace, launcher, forced)
+        current = apply(workspace, launcher, FORGES["none"], forced)
         done = done._replace(launched=(*done.launched, *current.launched))
         if not current.launched:
             return done
@@ -167,8 +169,7 @@ def cancel_run(workspace: Workspace, name: str) -> RunRecord:
     """Stop a run and write it into the ledger."""
     record = workspace.ledger.fetch().find(name)
     launcher = LAUNCHERS[record.latest.launcher](workspace)
-    stopped = cancel(workspace, launcher, record.run_id)
-    return end_as_cancelled(workspace, launcher, FORGES["none"], stopped)
+    return cancel(workspace, launcher, FORGES["none"], record.run_id)
 
 
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:

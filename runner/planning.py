@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from runner import screen
 from runner.errors import OutsideError, Refused
+from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.plan import Plan, make_plan
 from runner.registry import FILE
-from runner.repository import CommitTree
 from runner.spec.check import load_registry
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of

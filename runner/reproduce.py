@@ -16,6 +16,7 @@ from runner import __version__, screen
 from runner.apply import resolve_at
 from runner.errors import EXIT_INCONCLUSIVE, EXIT_OUTSIDE, EXIT_RUN_FAILED, Refused
 from runner.follow import follow_job
+from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of, identity_payload
@@ -35,7 +36,6 @@ from runner.report.markdown import to_markdown
 from runner.report.page import Page
 from runner.report.repeat_page import repeat_page
 from runner.report.terminal import show_page
-from runner.repository import CommitTree
 from runner.rules.determinism import best_verdict
 from runner.runfolder import AttemptFolder, curves_of, open_run_store
 from runner.spec.check import load_experiments, load_registry

@@ -127,6 +127,12 @@ def job_state(launcher: Launcher, run: RunRecord) -> JobState:
     return launcher.poll(job).state if job else "unknown"
 
 
+def is_here(launcher: Launcher, run: RunRecord) -> bool:
+    """Whether the newest attempt of `run` is a job of this launcher, within reach."""
+    attempt = run.latest
+    return launcher.name == attempt.launcher and launcher.reach(attempt.endpoint) == "here"
+
+
 def _going(attempt: Attempt, beat: Heartbeat | None) -> Attempt:
     """Return the attempt as its heartbeat shows it; states only ever go forward."""
     if beat is None or attempt.state == "claimed":

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
+from runner.git.repository import CommitTree
 from runner.ledger.record import RunRecord
 from runner.node.task import Input, Limits, NodeTask
-from runner.repository import CommitTree
 from runner.runfolder import open_run_store
 from runner.spec.experiment import Experiment
 from runner.spec.inputs import DvcOutputs, code_files

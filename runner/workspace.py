@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.git.repository import Repository
 from runner.ledger.branch import Ledger
 from runner.registry import STATE_FOLDER, Registry, find_root
-from runner.repository import Repository
 from runner.spec.check import load_registry
 from runner.spec.tree import WorkTree
 

@@ -11,8 +11,8 @@ import pytest
 from real_git import MakeOriginAndClones, MakeRepository, commit_files, git, write_files
 
 from runner.errors import OutsideError, Refused
-from runner.git_process import without_credentials
-from runner.repository import CommitTree, Repository, worktree_oid
+from runner.git.process import without_credentials
+from runner.git.repository import CommitTree, Repository, worktree_oid
 
 FILES = {
     "experiments/a.yaml": "a: 1\n",
@@ -28,7 +28,7 @@ def root(make_repository: MakeRepository) -> Path:
 
 
 def test_importing_it_does_not_import_gitpython() -> None:
-    code = "import runner.repository, runner.ledger.branch, sys; sys.exit('git' in sys.modules)"
+    code = "import runner.git.repository, runner.ledger.branch, sys; sys.exit('git' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

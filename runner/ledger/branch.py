@@ -17,12 +17,12 @@ import uuid
 from collections.abc import Callable, Iterable
 
 from runner.errors import OutsideError, Refused
+from runner.git.repository import Repository
 from runner.ledger.draft import Changes, Draft, record_files
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import ledger_json
 from runner.ledger.snapshot import ACTIVE, LINEAGE, Snapshot
 from runner.registry import LedgerSettings
-from runner.repository import Repository
 
 __all__ = ["Changes", "Draft", "ExperimentEntry", "Ledger", "Snapshot", "record_files"]
 

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from runner.errors import Refused
+from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
 from runner.ledger.record import RunRecord, folder
-from runner.repository import Repository
 
 ACTIVE = "active.json"
 """Run id to attempt number of whatever may still be going on: nothing has to read every record."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.apply import claim
 from runner.launchers import LAUNCHERS
 from runner.plan import make_plan
-from runner.repository import CommitTree
+from runner.git.repository import CommitTree
 from runner.workspace import open_workspace
 
 workspace = open_workspace(Path())

@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from runner.git.repository import Repository
 from runner.ledger.branch import Ledger
 from runner.ledger.record import Attempt, RunRecord
 from runner.registry import LedgerSettings
-from runner.repository import Repository
 
 LINEAGE = "0123456789abcdef" * 2
 

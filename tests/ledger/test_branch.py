@@ -12,9 +12,9 @@ from ledger_values import LINEAGE, make_ledger, make_record
 from real_git import MakeOriginAndClones, MakeRepository, commit_files, git
 
 from runner.errors import OutsideError, Refused
+from runner.git.repository import Repository
 from runner.ledger import branch
 from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
-from runner.repository import Repository
 
 Clones = tuple[Path, list[Path]]
 

@@ -10,7 +10,7 @@ from ledger_values import make_attempt, make_ledger, make_record
 from real_git import MakeRepository
 
 from runner.errors import Refused
-from runner.git_process import GitProcess
+from runner.git.process import GitProcess
 from runner.ledger.branch import Draft, ExperimentEntry, Ledger, Snapshot
 from runner.ledger.record import RunRecord
 

@@ -50,8 +50,18 @@ def test_include_means_what_it_means_in_github_actions():
         "    - {overrides.fruit: banana, image: cat}\n"
     )
     assert found == [
-        {"overrides.fruit": "apple", "image": "cat", "model.revision": "pink", "model.path": "circle"},
-        {"overrides.fruit": "apple", "image": "dog", "model.revision": "green", "model.path": "circle"},
+        {
+            "overrides.fruit": "apple",
+            "image": "cat",
+            "model.revision": "pink",
+            "model.path": "circle",
+        },
+        {
+            "overrides.fruit": "apple",
+            "image": "dog",
+            "model.revision": "green",
+            "model.path": "circle",
+        },
         {"overrides.fruit": "pear", "image": "cat", "model.revision": "pink"},
         {"overrides.fruit": "pear", "image": "dog", "model.revision": "green"},
         {"overrides.fruit": "banana"},

@@ -17,7 +17,7 @@ Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Everything here needs the training environment; where it is mandatory its lack is an error."""
+    """Everything here needs the training environment; where it is mandatory, its lack fails."""
     mandatory = "train" in os.environ.get("RUNNER_TESTS_MANDATORY", "")
     for item in items:
         if "tests/train" not in str(item.path):
@@ -25,7 +25,9 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         item.add_marker(pytest.mark.train)
         item.add_marker(pytest.mark.timeout(1800))
         if not TRAIN_PYTHON.exists() and not mandatory:
-            item.add_marker(pytest.mark.skip(reason="no .venv-train: scripts/train-env.sh makes it"))
+            item.add_marker(
+                pytest.mark.skip(reason="no .venv-train: scripts/train-env.sh makes it")
+            )
 
 
 class Registry:

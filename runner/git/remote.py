@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.errors import OutsideError, Refused
-from runner.git_process import Answer, GitProcess
+from runner.git.process import Answer, GitProcess
 
 
 class Remote:

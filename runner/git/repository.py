@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
-from runner.extraction import extract
-from runner.fast_import import commit_stream
-from runner.git_process import NETWORK_SECONDS, GitProcess
-from runner.git_remote import Remote
+from runner.git.extraction import extract
+from runner.git.fast_import import commit_stream
+from runner.git.process import NETWORK_SECONDS, GitProcess
+from runner.git.remote import Remote
 
 CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 """Where an untracked file may change what a run means, so that it makes the tree dirty."""
