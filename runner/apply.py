@@ -33,7 +33,6 @@ from runner.tip import check_not_older, require_tip
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
 
-
 SUBMIT_SECONDS = 600.0
 """How long to wait for another runner of this clone that is submitting."""
 
