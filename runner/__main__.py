@@ -15,7 +15,13 @@ from runner.errors import EXIT_BUG, EXIT_INTERRUPTED, InvalidSpec, RunnerError
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == EXIT_INTERRUPTED:
+        # GitPython's watchdog over an interrupted call is a thread that would be waited for.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

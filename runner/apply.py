@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from runner.cancel import cancel
@@ -72,8 +72,10 @@ def apply(
     tree = CommitTree(workspace.repository, tip.commit)
     registry = load_registry(tree)
     plan, runs = make_plan(tree, snapshot, registry, head=tip.commit, forced=forced)
-    _check_known(plan, forced)
-    snapshot = claim(workspace, launcher, runs, tip.commit)
+    if forced.names:
+        _check_known(plan, forced.names)
+        plan, runs = only(plan, runs, forced.names)
+    snapshot = claim(workspace, launcher, runs, tip.commit, partial=bool(forced.names))
     for run_id in superseded(plan, runs):
         cancel(workspace, launcher, forge, run_id)
     return Applied(plan, submit_claimed(workspace, launcher, snapshot))
@@ -87,18 +89,35 @@ def superseded(plan: Plan, runs: Sequence[Launchable]) -> tuple[str, ...]:
     return tuple(run_id for run_id in ids if run_id)
 
 
-def _check_known(plan: Plan, forced: Forced) -> None:
+def only(
+    plan: Plan, runs: Sequence[Launchable], names: Collection[str]
+) -> tuple[Plan, tuple[Launchable, ...]]:
+    """Return the part of a plan that is about the experiments `names`."""
+    actions = tuple(action for action in plan.actions if action.experiment in names)
+    chosen = tuple(run for run in runs if run.action.experiment in names)
+    return plan.model_copy(update={"actions": actions}), chosen
+
+
+def _check_known(plan: Plan, names: Collection[str]) -> None:
     known = {action.experiment for action in plan.actions}
-    for name in sorted((forced.launch | forced.rerun) - known):
+    for name in sorted(set(names) - known):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise Refused(f"there is no experiment {name!r}{hint}", cure="runner plan   lists all")
 
 
 def claim(
-    workspace: Workspace, launcher: Launcher, runs: Sequence[Launchable], commit: str
+    workspace: Workspace,
+    launcher: Launcher,
+    runs: Sequence[Launchable],
+    commit: str,
+    *,
+    partial: bool = False,
 ) -> Snapshot:
-    """Record the intent to launch, and what was reconciled, in one commit of the ledger."""
+    """Record the intent to launch, and what was reconciled, in one commit of the ledger.
+
+    `partial` says that `runs` are not everything at `commit`, which then does not count as applied.
+    """
     nonces = {run.resolved.run_id: secrets.token_hex(16) for run in runs}
 
     def step(snapshot: Snapshot) -> Changes:
@@ -110,7 +129,8 @@ def claim(
                 _put_claim(draft, launcher, run.resolved, commit, nonces[run.resolved.run_id])
                 claimed.append(run.resolved.run_id)
         _put_entries(draft, runs, commit)
-        draft.set_applied(commit)
+        if not partial:
+            draft.set_applied(commit)
         return draft.changes(f"Claim {', '.join(claimed)}" if claimed else f"Apply {commit[:12]}")
 
     return workspace.ledger.transact(step)

@@ -117,7 +117,7 @@ def apply(context: click.Context, launcher: str | None, wait: bool, as_json: boo
     from runner.follow import apply_and_follow
 
     workspace = _open(context)
-    done = apply_and_follow(workspace, _launcher(workspace, launcher), wait=wait)
+    done = apply_and_follow(workspace, _launcher(workspace, launcher), wait=wait, quiet=as_json)
     return _show_applied(done, as_json=as_json)
 
 
@@ -145,7 +145,7 @@ def launch(
     workspace = _open(context)
     forced = Forced(launch=frozenset({name}))
     chosen = _launcher(workspace, launcher)
-    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced)
+    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
     return _show_applied(done, as_json=as_json)
 
 
@@ -165,7 +165,7 @@ def rerun(
     workspace = _open(context)
     forced = Forced(rerun=frozenset({name}))
     chosen = _launcher(workspace, launcher)
-    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced)
+    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
     return _show_applied(done, as_json=as_json)
 
 
@@ -203,14 +203,18 @@ def cancel(context: click.Context, run: str) -> None:
 def sync(context: click.Context, watch: bool, as_json: bool) -> None:
     """Follow runs: states, verdicts, pages, statuses."""
     from runner.follow import sync_here
+    from runner.report.outcome import describe
     from runner.status import status_document
 
     workspace = _open(context)
     changed = sync_here(workspace, watch=watch)
     if as_json:
+        for _ in changed:
+            pass  # to the end: the document tells how things stand then
         screen.print_json(status_document(workspace, all_runs=False))
+        return
     for record in changed:
-        screen.say(f"{record.run_id} {record.experiment}: {record.latest.state}")
+        screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
 
 
 @cli.command()

@@ -134,7 +134,7 @@ def follow(
     """Sync and show progress until all `run_ids` have ended; every run has a limit of its own."""
     if not run_ids:
         return ()
-    with Progress() as progress:
+    with _going_on_when_interrupted(), Progress() as progress:
         while True:
             synced = sync(workspace, launcher, forge, fetch=False)
             records = workspace.ledger.snapshot().records(run_ids)
@@ -142,6 +142,15 @@ def follow(
             if not set(run_ids) & set(synced.active):
                 return tuple(records.values())
             time.sleep(POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def _going_on_when_interrupted() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        screen.say("the runs go on; runner sync --watch follows them, runner cancel stops one")
+        raise
 
 
 def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, run: Run) -> None:

@@ -81,6 +81,11 @@ class Forced(NamedTuple):
     rerun: frozenset[str] = frozenset()
     """Stale ones (`runner rerun`)."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The experiments that are meant, and no others; empty for all."""
+        return self.launch | self.rerun
+
 
 NOTHING_FORCED = Forced()
 

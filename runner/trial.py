@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterable
 
 from runner import screen
 from runner.errors import EXIT_OUTSIDE, EXIT_RUN_FAILED, InvalidSpec
 from runner.follow import follow_job
 from runner.launchers.local import LocalLauncher
+from runner.node.channel import TRAINER_LOG
 from runner.node.task import Input, Limits, NodeTask
 from runner.planning import newest_snapshot
 from runner.report.curves import read_curves
@@ -23,6 +25,8 @@ from runner.tasks import Launch, dvc_inputs, dvc_remote_url, job_name, node_task
 from runner.workspace import Workspace
 
 LABEL = "try"
+TRIALS = "trials"
+"""Folder of the clone's state in which trials keep their files."""
 LIMIT_SECONDS = 3600
 """Wall-clock limit of a trial."""
 
@@ -33,6 +37,8 @@ def try_spec(workspace: Workspace, spec: str, steps: int) -> int:
     Raises InvalidSpec when the spec is invalid.
     """
     resolved = _resolve(workspace, spec)
+    # The last trial's files stay until the next one.
+    shutil.rmtree(workspace.state / TRIALS, ignore_errors=True)
     task = _task(workspace, resolved, steps)
     launcher = LocalLauncher(workspace.state)
     job = launcher.submit(task)
@@ -63,7 +69,7 @@ def _task(workspace: Workspace, resolved: ResolvedRun, steps: int) -> NodeTask:
     launch = Launch(
         LABEL,
         nonce,
-        store=str(workspace.state / "trials" / job_name(resolved.run_id, LABEL, nonce)),
+        store=str(workspace.state / TRIALS / job_name(resolved.run_id, LABEL, nonce)),
         data_remote=_data_source(workspace, dvc_inputs(resolved.run.spec, tree)),
         limits=Limits(seconds=LIMIT_SECONDS, steps=steps),
         upstream=newest_snapshot(workspace).find(upstream) if upstream else None,
@@ -96,6 +102,7 @@ def _tell(part: AttemptFolder) -> int:
         screen.print_error(f"the trainer exited {evidence.exit_code}", None)
         for line in evidence.log_tail[-15:]:
             screen.say(f"  {line}")
+        screen.say(f"all of it: {part.store.url(part.prefix)}/{TRAINER_LOG}")
         return EXIT_RUN_FAILED
     calls = f", reward called {evidence.reward.calls} times" if evidence.reward else ""
     screen.say(f"tried {evidence.last_step} steps in {evidence.seconds:.0f} s{calls}; not recorded")

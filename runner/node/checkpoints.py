@@ -120,13 +120,22 @@ class Export(NamedTuple):
     step: int
 
 
-def export(checkpoint: SavedCheckpoint | None, workspace: Path, remote_url: str) -> Export | None:
-    """Upload the export of `checkpoint` to the checkpoints remote; None when there is none."""
+def export(
+    checkpoint: SavedCheckpoint | None, workspace: Path, remote_url: str, *, upload: bool
+) -> Export | None:
+    """Hand the export of `checkpoint` to DVC; None when there is none.
+
+    Without `upload` only its digest is found, for a repeat, which is compared and not kept.
+    """
     if checkpoint is None or checkpoint.export is None:
         return None
     target = workspace / "checkpoint"
     shutil.copytree(checkpoint.export, target)
-    return Export(DvcWorkspace(workspace, remote_url).push(target), checkpoint.step)
+    dvc = DvcWorkspace(workspace, remote_url)
+    md5 = dvc.add(target)
+    if upload:
+        dvc.push(target)
+    return Export(md5, checkpoint.step)
 
 
 def _files(checkpoint: SavedCheckpoint) -> list[Path]:

@@ -41,12 +41,18 @@ class DvcWorkspace:
         if targets:
             self._dvc("pull", *targets)
 
-    def push(self, folder: Path) -> str:
-        """Track `folder`, which lies in the workspace, upload it and return its digest."""
+    def add(self, folder: Path) -> str:
+        """Track `folder`, which lies in the workspace, and return its digest."""
         path = str(folder.relative_to(self.folder))
         self._dvc("add", path)
-        self._dvc("push", f"{path}.dvc")
         return digest_of((self.folder / f"{path}.dvc").read_text())
+
+    def push(self, folder: Path) -> None:
+        """Upload `folder`, which is tracked.
+
+        Raises OutsideError when the remote does not take it.
+        """
+        self._dvc("push", f"{folder.relative_to(self.folder)}.dvc")
 
     def _point(self, item: Input) -> str:
         path = PurePosixPath(item.path)

@@ -197,7 +197,9 @@ class _Node:
         is_trial = self.task.limits.steps is not None
         if self.task.spec.checkpoints.export == "none" or is_trial:
             return None
-        return export(newest, Path(self.task.scratch) / "export", self.task.checkpoint_remote)
+        is_attempt = self.task.attempt.startswith("a")
+        workspace = Path(self.task.scratch) / "export"
+        return export(newest, workspace, self.task.checkpoint_remote, upload=is_attempt)
 
     def write_evidence(
         self,

@@ -22,6 +22,7 @@ RULES: dict[str, Rule] = {
     "batch.divides": Rule("error", batch.divides),
     "batch.samples": Rule("error", batch.samples),
     "data.known": Rule("error", dataset.known),
+    "data.recorded": Rule("hint", dataset.recorded),
     "data.train_rows": Rule("error", rows.fill_a_step),
     "data.val_rows": Rule("error", rows.fill_a_validation),
     "expect.measurable": Rule("error", expectations.measurable),
@@ -58,7 +59,9 @@ def check_each(
     A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
     counts as tracked when it is, or lies in, an output of DVC or the tree has it.
     """
-    context = Context(tree, registry, is_tracked or _tracked_in(tree), Cards(tree))
+    outputs = DvcOutputs(tree)
+    tracked = is_tracked or _tracked_in(tree, outputs)
+    context = Context(tree, registry, tracked, outputs, Cards(tree))
     return {
         experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
     }
@@ -80,13 +83,9 @@ def _subjects(experiment: LoadedExperiment, context: Context) -> Iterator[Subjec
         former = run.spec
 
 
-def _tracked_in(tree: Tree) -> Callable[[str], bool]:
-    outputs: list[DvcOutputs] = []
-
+def _tracked_in(tree: Tree, outputs: DvcOutputs) -> Callable[[str], bool]:
     def is_tracked(path: str) -> bool:
-        if not outputs:
-            outputs.append(DvcOutputs(tree))
-        known = outputs[0].find(path) is not None
+        known = outputs.find(path) is not None
         return known or tree.read(path) is not None or bool(tree.paths(path, ""))
 
     return is_tracked

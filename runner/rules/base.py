@@ -9,6 +9,7 @@ from runner.findings import Finding, Level
 from runner.registry import Registry
 from runner.spec.cards import Cards
 from runner.spec.experiment import Experiment
+from runner.spec.inputs import DvcOutputs
 from runner.spec.node import Marks, Path, dotted
 from runner.spec.tree import Tree
 
@@ -21,6 +22,8 @@ class Context(NamedTuple):
     """Settings; the caller decides of which commit its policy is."""
     is_tracked: Callable[[str], bool]
     """Whether DVC or git knows the content of a path of the repository."""
+    outputs: DvcOutputs
+    """What DVC tracks."""
     cards: Cards
     """What is known of datasets without their content."""
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from runner.findings import Finding
 from runner.rules.base import Subject
 from runner.spec.node import Path
+from runner.spec.tree import WorkTree
+
+LARGEST_HASHED = 16 * 2**20
+"""Bytes up to which a file's digest is compared; for larger ones `dvc status` is the tool."""
 
 
 def known(subject: Subject) -> Iterator[Finding]:
@@ -17,6 +22,24 @@ def known(subject: Subject) -> Iterator[Finding]:
             yield subject.at(path, message, f"check the path, or: dvc add {place}")
 
 
+def recorded(subject: Subject) -> Iterator[Finding]:
+    """A dataset in the work tree is the one that DVC has recorded."""
+    tree = subject.context.tree
+    if not isinstance(tree, WorkTree):
+        return
+    for path, place in _inputs(subject):
+        tracked, file = subject.context.outputs.find(place), tree.root / place
+        if tracked is None or not file.is_file() or file.stat().st_size > LARGEST_HASHED:
+            continue
+        output, md5 = tracked
+        if (
+            output == place
+            and md5 != hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+        ):
+            message = f"`{place}` is not what DVC has recorded: runs would get the recorded one"
+            yield subject.at(path, message, f"dvc commit {place}   records it as it is now")
+
+
 def _inputs(subject: Subject) -> Iterator[tuple[Path, str]]:
     data, model = subject.spec.data, subject.spec.model
     if data:
@@ -25,3 +48,7 @@ def _inputs(subject: Subject) -> Iterator[tuple[Path, str]]:
             yield ("data", "val", name), place
     if model and model.source in ("dvc", "path"):
         yield ("model", "path"), model.path
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()  # what DVC names content by

@@ -10,6 +10,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -54,8 +55,15 @@ class DvcOutputs:
     """The outputs that DVC tracks in a tree."""
 
     def __init__(self, tree: Tree) -> None:
-        """Read every dvc.lock and .dvc file of `tree`; raises Refused when one cannot be read."""
-        self._outputs = {output.path: output for output in _outputs(tree)}
+        """Look into `tree`; its dvc.lock and .dvc files are read when the first path is asked for.
+
+        Asking raises Refused when one of them cannot be read.
+        """
+        self._tree = tree
+
+    @cached_property
+    def _outputs(self) -> dict[str, DvcOutput]:
+        return {output.path: output for output in _outputs(self._tree)}
 
     def find(self, path: str) -> tuple[str, str] | None:
         """Return the tracked output that is or holds `path`, and its content hash.

@@ -65,7 +65,8 @@ def test_what_was_pushed_is_pulled_by_its_digest_alone(tmp_path, jsonl):
     pusher = DvcWorkspace(tmp_path / "pusher", remote)
     (tmp_path / "pusher" / "set").mkdir()
     jsonl.rename(tmp_path / "pusher" / "set" / "rows.jsonl")
-    digest = pusher.push(tmp_path / "pusher" / "set")
+    digest = pusher.add(tmp_path / "pusher" / "set")
+    pusher.push(tmp_path / "pusher" / "set")
     assert digest.endswith(".dir")
 
     puller = DvcWorkspace(tmp_path / "puller", remote)

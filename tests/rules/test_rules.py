@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - a table reads better in long lines
 """Every rule: a spec that trips it, with the line it names, and specs that do not."""
 
+import hashlib
 from typing import NamedTuple
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from runner.registry import Registry
 from runner.rules import RULES, check, check_each
 from runner.spec.check import load_experiments
-from runner.spec.tree import MemoryTree
+from runner.spec.tree import MemoryTree, WorkTree
 
 GOOD = """\
 apiVersion: rollbook/v1
@@ -146,7 +147,7 @@ def test_files_of_a_script_exist():
 
 
 def test_every_rule_has_a_case_that_trips_it_and_one_line_that_documents_it():
-    assert {case.rule for case in CASES} | {"script.files"} == set(RULES)
+    assert {case.rule for case in CASES} | {"script.files", "data.recorded"} == set(RULES)
     for name, rule in RULES.items():
         assert rule.documentation.endswith("."), name
         assert name.count(".") == 1
@@ -203,3 +204,19 @@ def test_outputs_of_dvc_are_known_without_their_files():
 
 def test_rows_without_a_card_are_not_judged():
     assert found(GOOD.replace("data/b.jsonl", "data/odd.jsonl")) == ()
+
+
+def test_a_dataset_that_dvc_has_not_recorded_as_it_is_now_is_hinted_at(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "reward").mkdir()
+    (tmp_path / "experiments/x.yaml").write_text(GOOD)
+    (tmp_path / "reward/sums.py").write_bytes(FILES["reward/sums.py"])
+    for name, content in (("a.jsonl", b"{}"), ("b.jsonl", b"[]")):
+        (tmp_path / "data" / name).write_bytes(content)
+        pointer = f"outs: [{{md5: {hashlib.md5(b'{}', usedforsecurity=False).hexdigest()}, hash: md5, path: {name}}}]\n"
+        (tmp_path / "data" / f"{name}.dvc").write_text(pointer)
+    files = WorkTree(tmp_path)
+    (finding,) = check(load_experiments(files), files, REGISTRY)
+    assert (finding.rule, finding.level, finding.key) == ("data.recorded", "hint", "data.val.arith")
+    assert "dvc commit data/b.jsonl" in finding.cure

@@ -131,7 +131,7 @@ def test_a_working_folder_that_is_not_written_out_is_refused():
         dvc_DOT_yaml="stages: {a: {wdir: '${where}', cmd: make}}",
     )
     with pytest.raises(Refused, match=r"dvc\.yaml cannot be read: the `wdir` of stage `a`"):
-        DvcOutputs(files)
+        DvcOutputs(files).find("a")
 
 
 def test_a_file_whose_name_only_ends_like_a_lock_is_none():
@@ -219,7 +219,7 @@ BROKEN = {
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_dvc_file_that_cannot_be_read_is_named(text):
     with pytest.raises(Refused, match=r"^a\.dvc cannot be read: ") as caught:
-        DvcOutputs(tree(a_DOT_dvc=text))
+        DvcOutputs(tree(a_DOT_dvc=text)).find("a")
     assert "\n" not in caught.value.message
 
 
