@@ -8,14 +8,12 @@ between leaves a claim that the same endpoint takes up again, under the same nam
 
 from __future__ import annotations
 
-import difflib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from runner.cancel import cancel
+from runner.cancel import cancel, submitting
 from runner.errors import Refused, RunnerError
-from runner.files import exclusive
 from runner.forges.base import Forge
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
@@ -32,9 +30,6 @@ from runner.tasks import job_name, node_task, recorded_launch
 from runner.tip import check_not_older, require_tip
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
-
-SUBMIT_SECONDS = 600.0
-"""How long to wait for another runner of this clone that is submitting."""
 
 
 class Launched(NamedTuple):
@@ -54,6 +49,8 @@ class Applied(NamedTuple):
     launched: tuple[Launched, ...]
     superseded_by: str | None = None
     """The tip, when the checked-out commit is an older one: nothing was done."""
+    errors: tuple[str, ...] = ()
+    """Runs of former versions that should have been cancelled and could not be."""
 
 
 def apply(
@@ -67,18 +64,27 @@ def apply(
     tip = require_tip(workspace)
     if tip.superseded_by:
         return Applied(None, (), tip.superseded_by)
-    snapshot = workspace.ledger.fetch()
-    check_not_older(workspace, snapshot, tip.commit)
-    tree = CommitTree(workspace.repository, tip.commit)
-    registry = load_registry(tree)
-    plan, runs = make_plan(tree, snapshot, registry, head=tip.commit, forced=forced)
-    if forced.names:
-        _check_known(plan, forced.names)
-        plan, runs = only(plan, runs, forced.names)
-    snapshot = claim(workspace, launcher, runs, tip.commit, partial=bool(forced.names))
+    plan, runs = claim(workspace, launcher, tip.commit, forced)
+    launched = submit_claimed(workspace, launcher)
+    errors = _cancel_superseded(workspace, launcher, forge, plan, runs)
+    return Applied(plan, launched, errors=errors)
+
+
+def _cancel_superseded(
+    workspace: Workspace,
+    launcher: Launcher,
+    forge: Forge,
+    plan: Plan,
+    runs: Sequence[Launchable],
+) -> tuple[str, ...]:
+    """Stop what an edit has made obsolete; return what could not be stopped, in words."""
+    errors = []
     for run_id in superseded(plan, runs):
-        cancel(workspace, launcher, forge, run_id)
-    return Applied(plan, submit_claimed(workspace, launcher, snapshot))
+        try:
+            cancel(workspace, launcher, forge, run_id)
+        except RunnerError as error:
+            errors.append(f"run {run_id} of a former version goes on: {error.message}")
+    return tuple(errors)
 
 
 def superseded(plan: Plan, runs: Sequence[Launchable]) -> tuple[str, ...]:
@@ -89,58 +95,38 @@ def superseded(plan: Plan, runs: Sequence[Launchable]) -> tuple[str, ...]:
     return tuple(run_id for run_id in ids if run_id)
 
 
-def only(
-    plan: Plan, runs: Sequence[Launchable], names: Collection[str]
-) -> tuple[Plan, tuple[Launchable, ...]]:
-    """Return the part of a plan that is about the experiments `names`."""
-    actions = tuple(action for action in plan.actions if action.experiment in names)
-    chosen = tuple(run for run in runs if run.action.experiment in names)
-    return plan.model_copy(update={"actions": actions}), chosen
-
-
-def _check_known(plan: Plan, names: Collection[str]) -> None:
-    known = {action.experiment for action in plan.actions}
-    for name in sorted(set(names) - known):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise Refused(f"there is no experiment {name!r}{hint}", cure="runner plan   lists all")
-
-
 def claim(
-    workspace: Workspace,
-    launcher: Launcher,
-    runs: Sequence[Launchable],
-    commit: str,
-    *,
-    partial: bool = False,
-) -> Snapshot:
-    """Record the intent to launch, and what was reconciled, in one commit of the ledger.
+    workspace: Workspace, launcher: Launcher, commit: str, forced: Forced = NOTHING_FORCED
+) -> tuple[Plan, tuple[Launchable, ...]]:
+    """Plan `commit`, and record the intent to launch and what was reconciled, in one commit.
 
-    `partial` says that `runs` are not everything at `commit`, which then does not count as applied.
+    Planned on the very ledger that the claims are put on: when somebody else was faster, again.
     """
-    nonces = {run.resolved.run_id: secrets.token_hex(16) for run in runs}
+    tree = CommitTree(workspace.repository, commit)
+    registry = load_registry(tree)
+    planned: list[tuple[Plan, tuple[Launchable, ...]]] = []
 
     def step(snapshot: Snapshot) -> Changes:
+        check_not_older(workspace, snapshot, commit)
+        plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced)
+        planned[:] = [(plan, runs)]
         draft = Draft(snapshot)
-        claimed = []
-        for run in runs:
-            new = run.action.action == "launch" and draft.record(run.resolved.run_id) is None
-            if new:
-                _put_claim(draft, launcher, run.resolved, commit, nonces[run.resolved.run_id])
-                claimed.append(run.resolved.run_id)
+        launched = [run.resolved for run in runs if run.action.action == "launch"]
+        for resolved in launched:
+            _put_claim(draft, launcher, resolved, commit)
         _put_entries(draft, runs, commit)
-        if not partial:
+        if not forced.names:
             draft.set_applied(commit)
-        return draft.changes(f"Claim {', '.join(claimed)}" if claimed else f"Apply {commit[:12]}")
+        ids = ", ".join(resolved.run_id for resolved in launched)
+        return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
 
-    return workspace.ledger.transact(step)
+    workspace.ledger.transact(step)
+    return planned[0]
 
 
-def _put_claim(
-    draft: Draft, launcher: Launcher, resolved: ResolvedRun, commit: str, nonce: str
-) -> None:
+def _put_claim(draft: Draft, launcher: Launcher, resolved: ResolvedRun, commit: str) -> None:
     run = resolved.run
-    attempt = first_attempt(launcher, commit, nonce, steps=planned_steps(run, None))
+    attempt = first_attempt(launcher, commit, steps=planned_steps(run, None))
     draft.put_record(
         RunRecord(
             run_id=resolved.run_id,
@@ -159,13 +145,13 @@ def _put_claim(
 
 
 def first_attempt(
-    launcher: Launcher, commit: str, nonce: str, *, number: int = 1, steps: int | None
+    launcher: Launcher, commit: str, *, number: int = 1, steps: int | None
 ) -> Attempt:
     """Return a claim: the intent to launch, before anything is submitted."""
     return Attempt(
         number=number,
         state="claimed",
-        nonce=nonce,
+        nonce=secrets.token_hex(16),
         commit=commit,
         launcher=launcher.name,
         endpoint=launcher.endpoint(),
@@ -193,28 +179,41 @@ def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> None:
             )
 
 
-def submit_claimed(
-    workspace: Workspace, launcher: Launcher, snapshot: Snapshot
-) -> tuple[Launched, ...]:
+def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, ...]:
     """Submit every claim of this endpoint that has no job yet, and record the jobs' ids."""
-    records = snapshot.records(snapshot.active()).values()
-    mine = [r for r in records if r.latest.state == "claimed" and is_here(launcher, r)]
-    with exclusive(workspace.state / "submitting", SUBMIT_SECONDS):
+    with submitting(workspace):
+        snapshot = workspace.ledger.fetch()  # inside: a claim may have been cancelled meanwhile
+        records = snapshot.records(snapshot.active()).values()
+        mine = [r for r in records if r.latest.state == "claimed" and is_here(launcher, r)]
         results = tuple(_submit(workspace, launcher, snapshot, record) for record in mine)
-    submitted = {result.run_id: result for result in results if result.job}
+        nonces = {record.run_id: record.latest.nonce for record in mine}
+        _record_jobs(workspace, launcher, {r.run_id: r.job for r in results if r.job}, nonces)
+    return results
+
+
+def _record_jobs(
+    workspace: Workspace, launcher: Launcher, jobs: Mapping[str, str], nonces: Mapping[str, str]
+) -> None:
+    """Write the ids of submitted jobs into the ledger; stop those that nobody wants any more."""
+
+    def is_ours(record: RunRecord | None) -> bool:
+        return record is not None and record.latest.nonce == nonces[record.run_id]
 
     def step(newest: Snapshot) -> Changes:
         draft = Draft(newest)
-        for run_id, result in submitted.items():
+        for run_id, job in jobs.items():
             record = newest.record(run_id)
-            if record and record.latest.state == "claimed":
-                attempt = advance(record.latest, "submitted", job=result.job)
-                draft.put_record(record.with_latest(attempt))
-        return draft.changes(f"Submitted {', '.join(submitted)}")
+            if record and is_ours(record) and record.latest.state == "claimed":
+                draft.put_record(record.with_latest(advance(record.latest, "submitted", job=job)))
+        return draft.changes(f"Submitted {', '.join(jobs)}")
 
-    if submitted:
-        workspace.ledger.transact(step)
-    return results
+    if not jobs:
+        return
+    newest = workspace.ledger.transact(step)
+    for run_id, job in jobs.items():
+        record = newest.record(run_id)
+        if record is None or not is_ours(record) or record.latest.job != job:
+            launcher.cancel(job)
 
 
 def _submit(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from runner.errors import OutsideError, Refused
+from runner.files import exclusive
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
-from runner.ledger.record import RunRecord
-from runner.sync import end_as_cancelled, is_here
+from runner.ledger.record import RunRecord, advance, now
+from runner.sync import end_as_cancelled, is_here, record
 from runner.tasks import job_name
 from runner.workspace import Workspace
+
+SUBMIT_SECONDS = 600.0
+"""How long to wait for another runner of this clone that is submitting."""
+
+
+def submitting(workspace: Workspace) -> AbstractContextManager[None]:
+    """Be the one runner of this clone that submits or cancels.
+
+    Raises OutsideError when another one is at it for too long.
+    """
+    return exclusive(workspace.state / "submitting", SUBMIT_SECONDS)
 
 
 def cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -> RunRecord:
@@ -16,14 +30,35 @@ def cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) ->
 
     Raises Refused when the run has ended, OutsideError when its job is out of reach from here.
     """
-    record = workspace.ledger.fetch().find(name)
-    attempt = record.latest
+    with submitting(workspace):
+        return _cancel(workspace, launcher, forge, name)
+
+
+def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -> RunRecord:
+    run = workspace.ledger.fetch().find(name)
+    attempt = run.latest
     if attempt.state == "ended":
-        raise Refused(f"run {record.run_id} has ended already: {attempt.outcome}")
-    if not is_here(launcher, record):
+        raise Refused(f"run {run.run_id} has ended already: {attempt.outcome}")
+    if not is_here(launcher, run):
         raise OutsideError(
-            f"run {record.run_id} was launched elsewhere: {attempt.endpoint}",
-            cure="runner cancel   on the machine that launched it",
+            f"run {run.run_id} was launched elsewhere: {attempt.endpoint}",
+            cure=f"runner cancel {run.run_id}   on the machine that launched it; if that is gone "
+            f"for good: runner cancel {run.run_id} --lost",
         )
-    launcher.cancel(attempt.job or job_name(record.run_id, f"a{attempt.number}", attempt.nonce))
-    return end_as_cancelled(workspace, launcher, forge, record)
+    launcher.cancel(attempt.job or job_name(run.run_id, f"a{attempt.number}", attempt.nonce))
+    return end_as_cancelled(workspace, launcher, forge, run)
+
+
+def give_up(workspace: Workspace, forge: Forge, name: str) -> RunRecord:
+    """Write into the ledger that a run is lost whose machine is gone for good.
+
+    Only a person can know that. Raises Refused when the run has ended.
+    """
+    snapshot = workspace.ledger.fetch()
+    run = snapshot.find(name)
+    if run.latest.state == "ended":
+        raise Refused(f"run {run.run_id} has ended already: {run.latest.outcome}")
+    reason = f"given up by hand: what ran on {run.latest.endpoint} is gone"
+    lost = advance(run.latest, "ended", outcome="lost", reason=reason, ended_at=now())
+    record(workspace, forge, snapshot, {run.run_id: lost})
+    return workspace.ledger.snapshot().records([run.run_id])[run.run_id]

@@ -51,11 +51,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         import pyarrow.parquet as parquet
 
         return list(parquet.read_table(path).to_pylist())
-    return [_row(path, number, line) for number, line in enumerate(_lines(path), 1)]
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").split("\n")  # JSON may hold other line separators
+    return [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -109,12 +106,13 @@ def _put(document: dict[str, Any], path: str, content: dict[str, Any]) -> bool:
     """Set the meta block of the output `path` in a .dvc file or dvc.yaml."""
     for output in document.get("outs", ()):
         if output["path"] == PurePosixPath(path).name:
-            output["meta"] = {"card": content}
+            output.setdefault("meta", {})["card"] = content
             return True
     for stage in document.get("stages", {}).values():
         for index, output in enumerate(stage.get("outs", ())):
             name, settings = (output, {}) if isinstance(output, str) else next(iter(output.items()))
             if name == path:
-                stage["outs"][index] = {name: {**settings, "meta": {"card": content}}}
+                meta = {**settings.get("meta", {}), "card": content}
+                stage["outs"][index] = {name: {**settings, "meta": meta}}
                 return True
     return False

@@ -186,14 +186,14 @@ def retry(context: click.Context, run: str, launcher: str | None, wait: bool, as
 
 @cli.command()
 @click.argument("run")
+@click.option("--lost", is_flag=True, help="Only write it off: its machine is gone for good.")
 @click.pass_context
-def cancel(context: click.Context, run: str) -> None:
+def cancel(context: click.Context, run: str, lost: bool) -> None:
     """Stop a run that is going on."""
     from runner.follow import cancel_run
 
-    workspace = _open(context)
-    record = cancel_run(workspace, run)
-    click.echo(f"{record.run_id} {record.experiment}: {record.latest.outcome}")
+    record = cancel_run(_open(context), run, lost=lost)
+    screen.print_result(f"{record.run_id} {record.experiment}: {record.latest.outcome}")
 
 
 @cli.command()

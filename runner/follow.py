@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from runner import screen
 from runner.apply import Applied, Launched, apply
-from runner.cancel import cancel
+from runner.cancel import cancel, give_up
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
 from runner.forges import FORGES
 from runner.forges.base import Forge
@@ -40,6 +40,7 @@ class Done(NamedTuple):
     launched: tuple[Launched, ...]
     ended: tuple[RunRecord, ...]
     superseded_by: str | None = None
+    errors: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +70,8 @@ class Done(NamedTuple):
         if self.superseded_by:
             screen.say(f"superseded by {self.superseded_by}: nothing done")
             return
+        for error in self.errors:
+            screen.print_error(error, "runner cancel   stops it")
         for item in self.launched:
             if item.error:
                 screen.print_error(f"run {item.run_id}: {item.error}", "runner apply   tries again")
@@ -97,7 +100,7 @@ def apply_and_follow(
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
-    done = Done(first.plan, first.launched, (), first.superseded_by)
+    done = Done(first.plan, first.launched, (), first.superseded_by, first.errors)
     if not wait or first.plan is None:
         return done
     return _follow_all(workspace, launcher, forced, first, done)
@@ -174,8 +177,10 @@ def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wai
     return done
 
 
-def cancel_run(workspace: Workspace, name: str) -> RunRecord:
-    """Stop a run and write it into the ledger."""
+def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRecord:
+    """Stop a run and write it into the ledger; with `lost` only write it off."""
+    if lost:
+        return give_up(workspace, FORGES["none"], name)
     record = workspace.ledger.fetch().find(name)
     launcher = LAUNCHERS[record.latest.launcher](workspace)
     return cancel(workspace, launcher, FORGES["none"], record.run_id)

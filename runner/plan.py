@@ -86,6 +86,10 @@ class Forced(NamedTuple):
         """The experiments that are meant, and no others; empty for all."""
         return self.launch | self.rerun
 
+    def means(self, action: Action) -> bool:
+        """Whether `action` is about an experiment that is meant."""
+        return not self.names or action.experiment in self.names
+
 
 NOTHING_FORCED = Forced()
 
@@ -113,9 +117,11 @@ def survey(
             continue
         hints = findings.get(experiment.name, ())
         runs.extend(_decide(experiment, resolved, snapshot, registry, forced, hints))
-    held = tuple(_hold_over_ceiling(_share(runs), registry))
     refusals = frozenset(action.experiment for action in others)
-    return held, (*others, *_orphans(held, refusals, snapshot))
+    others += _orphans(tuple(runs), refusals, snapshot)
+    meant = [run for run in _share(runs) if forced.means(run.action)]
+    held = tuple(_hold_over_ceiling(meant, registry))
+    return held, tuple(action for action in others if forced.means(action))
 
 
 def make_plan(

@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 
 from runner import __version__, screen
 from runner.apply import resolve_at
-from runner.errors import EXIT_INCONCLUSIVE, EXIT_OUTSIDE, EXIT_RUN_FAILED, Refused
+from runner.errors import (
+    EXIT_INCONCLUSIVE,
+    EXIT_OUTSIDE,
+    EXIT_RUN_FAILED,
+    Inconclusive,
+    Refused,
+)
 from runner.follow import follow_job
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
@@ -37,10 +43,10 @@ from runner.report.page import Page
 from runner.report.repeat_page import repeat_page
 from runner.report.terminal import show_page
 from runner.rules.determinism import best_verdict
-from runner.runfolder import AttemptFolder, curves_of, open_run_store
+from runner.runfolder import AttemptFolder, measured_curves, open_run_store
 from runner.spec.check import load_experiments, load_registry
 from runner.spec.identity import Change, changes
-from runner.spec.resolve import Resolver
+from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import WorkTree
 from runner.tasks import node_task, recorded_launch
 from runner.workspace import Workspace
@@ -126,24 +132,50 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Rep
     record = find_succeeded(snapshot, request.run)
     spec = experiment_of(snapshot, record.run_id)
     resolved = resolve_at(workspace, record.latest.commit, record)
+    if not measured_curves(workspace, record):
+        raise Inconclusive(
+            f"the metrics of run {record.run_id} are not in this clone's run store",
+            cure="run_store in registry.yaml names a place that all share, such as s3://…",
+        )
     _say_what(workspace, snapshot, record)
     if request.only_check:
         return None
     label, nonce = _claim(workspace, record)
+    try:
+        _repeat(workspace, launcher, snapshot, record, resolved, label, nonce)
+    except BaseException as error:
+        reason = str(error) or "interrupted"
+        _keep(workspace, Failed(record, label, reason, EXIT_OUTSIDE))
+        raise
+    required = request.require or ("claim" if spec.expect else "curve")
+    done = _conclude(workspace, record, label, required)
+    _keep(workspace, done)
+    return done
+
+
+def _repeat(
+    workspace: Workspace,
+    launcher: Launcher,
+    snapshot: Snapshot,
+    record: RunRecord,
+    resolved: ResolvedRun,
+    label: str,
+    nonce: str,
+) -> None:
+    """Run it, to the end; whoever stops waiting stops the repeat."""
     upstream = resolved.inputs.upstream
     launch = recorded_launch(workspace, resolved, label, nonce)._replace(
         upstream=snapshot.record(upstream) if upstream else None
     )
     tree = CommitTree(workspace.repository, record.latest.commit)
-    task = node_task(workspace, resolved, tree, launch)
-    job = launcher.submit(task)
+    job = launcher.submit(node_task(workspace, resolved, tree, launch))
     screen.say(f"Submitted as repeat {label} of {record.run_id} ({job})")
     part = AttemptFolder(open_run_store(workspace, record.run_id), label)
-    follow_job(launcher, job, part, f"{record.experiment} ({label})", resolved.run)
-    required = request.require or ("claim" if spec.expect else "curve")
-    done = _conclude(workspace, record, label, required)
-    _keep(workspace, done)
-    return done
+    try:
+        follow_job(launcher, job, part, f"{record.experiment} ({label})", resolved.run)
+    except KeyboardInterrupt:
+        launcher.cancel(job)
+        raise
 
 
 def find_succeeded(snapshot: Snapshot, name: str) -> RunRecord:
@@ -251,7 +283,7 @@ def _compare(
 ) -> Repeat:
     spec = experiment_of(workspace.ledger.snapshot(), record.run_id)
     checkpoint = f"md5:{evidence.checkpoint_md5}" if evidence.checkpoint_md5 else None
-    then = Trace(curves_of(workspace, record), record.latest.checkpoint)
+    then = Trace(measured_curves(workspace, record), record.latest.checkpoint)
     verdict = compare_runs(spec, then, Trace(curves, checkpoint))
     differences = environment_differences(record.latest.environment, evidence.environment)
     return Repeat(record, label, verdict, required, tuple(differences), evidence.seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import NamedTuple
 
 from runner.apply import Launched, first_attempt, submit_claimed
@@ -26,7 +25,6 @@ def retry(workspace: Workspace, launcher: Launcher, name: str) -> Retried:
     Raises Refused when the run goes on, or has succeeded.
     """
     wanted = workspace.ledger.fetch().find(name).run_id
-    nonce = secrets.token_hex(16)
 
     def step(snapshot: Snapshot) -> Changes:
         record = snapshot.find(wanted)
@@ -39,12 +37,10 @@ def retry(workspace: Workspace, launcher: Launcher, name: str) -> Retried:
             raise Refused(
                 f"run {wanted} has succeeded", cure=f"runner reproduce {wanted}   runs it again"
             )
-        attempt = first_attempt(
-            launcher, last.commit, nonce, number=last.number + 1, steps=last.steps
-        )
+        attempt = first_attempt(launcher, last.commit, number=last.number + 1, steps=last.steps)
         draft = Draft(snapshot).put_record(record.with_next(attempt))
         return draft.changes(f"Retry {wanted}")
 
     snapshot = workspace.ledger.transact(step)
     record = snapshot.find(wanted)
-    return Retried(record, submit_claimed(workspace, launcher, snapshot))
+    return Retried(record, submit_claimed(workspace, launcher))

@@ -6,10 +6,11 @@ import json
 import re
 from typing import NamedTuple
 
+from runner.ledger.branch import Snapshot
 from runner.ledger.record import RunRecord, folder
 from runner.node.channel import EVIDENCE, HEARTBEAT, METRICS, RESULT, TRAINER_LOG
 from runner.node.task import Evidence, Result
-from runner.report.curves import Curves, read_curves
+from runner.report.curves import Curves, kept_curves, read_curves
 from runner.store import RunStore, open_store
 from runner.workspace import Workspace
 
@@ -87,8 +88,20 @@ def attempt_folder(workspace: Workspace, record: RunRecord) -> AttemptFolder:
     return AttemptFolder(open_run_store(workspace, record.run_id), f"a{record.latest.number}")
 
 
-def curves_of(workspace: Workspace, record: RunRecord) -> Curves:
+def measured_curves(workspace: Workspace, record: RunRecord) -> Curves:
     """Return a run's curves over all attempts: a later one wins from its first step on."""
     store = open_run_store(workspace, record.run_id)
     folders = (AttemptFolder(store, f"a{attempt.number}") for attempt in record.attempts)
     return read_curves([lines for part in folders for lines in part.metrics_lines()])
+
+
+def curves_of(workspace: Workspace, record: RunRecord, snapshot: Snapshot) -> Curves:
+    """Return a run's curves to be shown.
+
+    Of an ended run whose files are not in this clone's run store, what the ledger kept of them.
+    """
+    curves = measured_curves(workspace, record)
+    if curves or record.is_active:
+        return curves
+    kept = snapshot.read(f"{folder(record.run_id)}/metrics.json")
+    return kept_curves(kept) if kept else curves

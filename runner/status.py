@@ -39,7 +39,7 @@ def progress_rows(workspace: Workspace, records: Iterable[RunRecord]) -> list[Pr
 
 def _row(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> ProgressRow:
     attempt = record.latest
-    curves = curves_of(workspace, record)
+    curves = curves_of(workspace, record, snapshot)
     beat = attempt_folder(workspace, record).heartbeat()
     metric = headline_metric(experiment_of(snapshot, record.run_id), curves.canonical) or ""
     times = curves.get("time/step")

@@ -177,7 +177,7 @@ def _judged(
     beat: Heartbeat | None,
 ) -> Attempt:
     """Return the attempt, ended, with the verdict on its evidence."""
-    spec, curves = experiment_of(snapshot, run.run_id), curves_of(workspace, run)
+    spec, curves = experiment_of(snapshot, run.run_id), curves_of(workspace, run, snapshot)
     ending = judge(spec, evidence, curves)
     attempt = _end(run.latest, beat, ending.outcome, ending.reason, ending.cure)
     checkpoint = f"md5:{evidence.checkpoint_md5}" if evidence.checkpoint_md5 else None

@@ -35,6 +35,11 @@ def require_tip(workspace: Workspace) -> Checkout:
         return Checkout(head)
     if repository.is_ancestor(head, tip.commit):
         return Checkout(head, superseded_by=tip.commit)
+    if repository.is_shallow():
+        raise Refused(
+            f"this clone is too shallow to tell whether {head[:12]} is on the default branch",
+            cure="git fetch --unshallow   (in CI: fetch-depth: 0)",
+        )
     where = f"{tip.remote}/{tip.branch}" if tip.remote else tip.branch
     raise Refused(
         f"{head[:12]} is not on {where}: only what is merged is launched",
@@ -43,9 +48,17 @@ def require_tip(workspace: Workspace) -> Checkout:
 
 
 def check_not_older(workspace: Workspace, snapshot: Snapshot, commit: str) -> None:
-    """Refuse a commit that is an ancestor of the one that was applied last."""
+    """Refuse a commit that is an ancestor of the one that was applied last, or may be."""
     applied = snapshot.applied()
-    if applied and applied != commit and workspace.repository.is_ancestor(commit, applied):
+    if applied is None or applied == commit:
+        return
+    if not workspace.repository.obtain(applied):
+        raise Refused(
+            f"{applied[:12]}, which was applied last, is neither here nor at the remote: it cannot "
+            f"be told whether {commit[:12]} is older",
+            cure=f"git push origin {applied}:refs/heads/applied   from a clone that has it",
+        )
+    if workspace.repository.is_ancestor(commit, applied):
         raise Refused(
             f"{commit[:12]} is older than {applied[:12]}, which was applied already",
             cure="the default branch was set back; commit on top of what was applied",

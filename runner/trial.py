@@ -14,10 +14,12 @@ from runner.node.channel import TRAINER_LOG
 from runner.node.task import Input, Limits, NodeTask
 from runner.planning import newest_snapshot
 from runner.report.curves import read_curves
+from runner.report.judge import judge
 from runner.report.notation import number
 from runner.rules import check
 from runner.runfolder import AttemptFolder
 from runner.spec.check import load_experiments
+from runner.spec.experiment import Experiment
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import WorkTree
 from runner.store import RunStore
@@ -48,7 +50,7 @@ def try_spec(workspace: Workspace, spec: str, steps: int) -> int:
     except KeyboardInterrupt:
         launcher.cancel(job)
         raise
-    return _tell(part.newest())
+    return _tell(part.newest(), resolved.run.spec)
 
 
 def _resolve(workspace: Workspace, spec: str) -> ResolvedRun:
@@ -89,7 +91,7 @@ def _data_source(workspace: Workspace, inputs: Iterable[Input]) -> str:
     return dvc_remote_url(workspace, workspace.registry.dvc_remotes.data)
 
 
-def _tell(part: AttemptFolder) -> int:
+def _tell(part: AttemptFolder, spec: Experiment) -> int:
     """Print what the trial measured, or how it failed, and return the exit code."""
     result, evidence = part.result(), part.evidence()
     if result is None or evidence is None:
@@ -98,12 +100,20 @@ def _tell(part: AttemptFolder) -> int:
     curves = read_curves(part.metrics_lines())
     for name, curve in sorted(curves.canonical.items()):
         screen.print_result(f"{name:<36} {number(curve.first):>12} → {number(curve.last)}")
-    if result.exit_code:
-        screen.print_error(f"the trainer exited {evidence.exit_code}", None)
-        for line in evidence.log_tail[-15:]:
-            screen.say(f"  {line}")
-        screen.say(f"all of it: {part.store.url(part.prefix)}/{TRAINER_LOG}")
-        return EXIT_RUN_FAILED
+    ending = judge(_without_saving(spec), evidence, curves)
     calls = f", reward called {evidence.reward.calls} times" if evidence.reward else ""
-    screen.say(f"tried {evidence.last_step} steps in {evidence.seconds:.0f} s{calls}; not recorded")
-    return 0
+    took = f"{evidence.last_step} steps in {evidence.seconds:.0f} s{calls}; not recorded"
+    if ending.outcome == "succeeded":
+        screen.say(f"tried {took}")
+        return 0
+    screen.print_error(f"{ending.reason} ({took})", ending.cure or None)
+    for line in evidence.log_tail[-15:]:
+        screen.say(f"  {line}")
+    screen.say(f"all of it: {part.store.url(part.prefix)}/{TRAINER_LOG}")
+    return EXIT_RUN_FAILED
+
+
+def _without_saving(spec: Experiment) -> Experiment:
+    """Return the spec as a trial is judged: it is too short to save or to validate."""
+    nothing = {"save_every": None, "evaluate_every": None}
+    return spec.model_copy(update={"training": spec.training.model_copy(update=nothing)})

@@ -121,10 +121,10 @@ def test_nothing_is_planned_for_a_name_that_is_not_there(make, forced):
         make(x=SPEC).forced(forced)
 
 
-def test_forcing_one_leaves_the_others_held(make):
-    registry = make(x=put("launch: manual"), y=put("launch: manual", FASTER))
+def test_forcing_one_leaves_the_others_alone(make):
+    registry = make(x=put("launch: manual"), y=put("launch: manual", FASTER), z=put("tags: [new]"))
     actions = registry.forced(Forced(launch=frozenset({"x"})))
-    assert [one.action for one in actions] == ["launch", "hold"]
+    assert [(one.experiment, one.action) for one in actions] == [("x", "launch")]
 
 
 def test_what_is_over_the_ceiling_is_held_and_the_rest_proceeds(make):

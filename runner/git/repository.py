@@ -6,6 +6,7 @@ in one process, by object id, because one `git show` per file costs a hundred ti
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -74,6 +75,20 @@ class Repository:
         """Return whether `ancestor` is `commit` or one of its ancestors, as far as known here."""
         answer = self._git.ask("merge-base", "--is-ancestor", ancestor, commit)
         return answer.status == 0
+
+    def is_shallow(self) -> bool:
+        """Return whether older history is missing from this clone."""
+        return self._git.call("rev-parse", "--is-shallow-repository").text == "true"
+
+    def obtain(self, commit: str, remote: str = "origin") -> bool:
+        """Return whether `commit` is here, after asking the remote for it if it was not."""
+        if self.reference(f"{commit}^{{commit}}"):
+            return True
+        there = self.remote(remote)
+        if there is not None:
+            with contextlib.suppress(OutsideError):
+                there.fetch(commit, commit)
+        return self.reference(f"{commit}^{{commit}}") is not None
 
     def roots(self, commit: str) -> list[str]:
         """Return the commits without parents that `commit` descends from."""

@@ -8,8 +8,10 @@ start. Jobs train one at a time: they queue for the lock on `slot`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.errors import OutsideError
+from runner.errors import OutsideError, Refused
 from runner.files import write_atomically
 from runner.launchers.base import JobStatus, Reach
 from runner.node import job
@@ -62,7 +64,15 @@ class LocalLauncher:
         return "gone" if endpoint.rpartition("#")[0] == self._place() else "elsewhere"
 
     def _place(self) -> str:
-        return f"local:{os.uname().nodename}:{self._folder.resolve()}"
+        """Return this clone's own name: hosts share names and paths, and a clone may be moved."""
+        path = self._folder / "place"
+        if not path.exists():
+            mine = self._folder / f".place-{secrets.token_hex(8)}"
+            write_atomically(mine, secrets.token_hex(8).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(mine, path)  # whole, and only if nobody else was first
+            mine.unlink()
+        return f"local:{os.uname().nodename}:{path.read_text()}"
 
     def submit(self, task: NodeTask) -> str:
         """Start the node program, and return once it lives."""
@@ -70,6 +80,8 @@ class LocalLauncher:
         folder.mkdir(parents=True, exist_ok=True)
         if job.is_alive(folder) or job.has_started(folder):
             return task.job
+        if (folder / job.CANCELLED).exists():
+            raise Refused(f"job {task.job} was cancelled before it was started")
         write_atomically(folder / job.TASK, task.model_dump_json(by_alias=True, indent=1).encode())
         command = [sys.executable, "-m", "runner", "node", str(folder / job.TASK)]
         with (folder / job.LOG).open("ab") as log:
@@ -102,6 +114,8 @@ class LocalLauncher:
     def cancel(self, job_id: str) -> None:
         """Ask the node program to stop, then make it."""
         folder = self._folder / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / job.CANCELLED).touch()  # the node tells this from a shutdown of the machine
         process = job.process_of(folder)
         if process is not None and job.is_alive(folder):
             _stop(process)

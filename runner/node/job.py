@@ -30,6 +30,10 @@ TASK = "task.json"
 LOG = "node.log"
 LOCK = "lock"
 PROCESS = "process.json"
+CANCELLED = "cancelled"
+"""Mark of a person's wish to stop: without it a SIGTERM is somebody else's, such as a shutdown."""
+CANCELLED = "cancelled"
+"""Mark that whoever cancels a job leaves before stopping it; another signal is no cancellation."""
 SHARED_MEMORY = "shared-memory.txt"
 """Names of the segments below /dev/shm that the job's processes have mapped so far."""
 
@@ -79,6 +83,11 @@ def has_started(folder: Path) -> bool:
     return (folder / PROCESS).exists()
 
 
+def is_cancelled(folder: Path) -> bool:
+    """Whether somebody has cancelled the job."""
+    return (folder / CANCELLED).exists()
+
+
 def process_of(folder: Path) -> psutil.Process | None:
     """Return the job's node program if that very process still exists."""
     try:
@@ -112,7 +121,9 @@ def sweep(folder: Path) -> None:
     """Kill what is left of a job whose node program has ended; free its memory and its disk."""
     _kill(marked_processes(folder.name))
     for name in _segments(folder) | set(_abandoned_weights(folder)):
-        (SEGMENTS / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if _is_ours(SEGMENTS / name):
+                (SEGMENTS / name).unlink()
     shutil.rmtree(temporary_folder(folder.name), ignore_errors=True)
     if scratch := _scratch(folder):
         # What is worth keeping is in the run store.
@@ -136,9 +147,17 @@ def _abandoned_weights(folder: Path) -> Iterator[str]:
     if not has_started(folder):
         return
     began = (folder / PROCESS).stat().st_mtime
-    found = {path.name for path in SEGMENTS.glob("verl_weights_*") if path.stat().st_ctime >= began}
+    found = {path.name for path in SEGMENTS.glob("verl_weights_*") if _is_ours(path, began)}
     if found:
         yield from found - {name for process in psutil.pids() for name in _mapped(process)}
+
+
+def _is_ours(segment: Path, since: float = 0.0) -> bool:
+    """Whether a segment is this user's, on a machine that others use too, and made `since` then."""
+    with contextlib.suppress(OSError):
+        state = segment.stat()
+        return state.st_uid == os.getuid() and state.st_ctime >= since
+    return False
 
 
 def _scratch(folder: Path) -> str | None:

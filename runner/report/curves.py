@@ -199,3 +199,14 @@ def _by_name(steps: Mapping[int, Mapping[str, float]]) -> dict[str, Curve]:
         for name, value in steps[step].items():
             points.setdefault(name, []).append(Point(step, value))
     return {name: Curve(tuple(points[name])) for name in sorted(points)}
+
+
+def kept_curves(content: bytes) -> Curves:
+    """Return the curves of a run's metrics.json on the ledger, thinned out and rounded."""
+    found = json.loads(content)["curves"]
+    lines = (
+        json.dumps({"step": step, "metrics": {name: value}})
+        for name, points in found.items()
+        for step, value in points
+    )
+    return read_curves([lines])

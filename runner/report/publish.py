@@ -45,7 +45,7 @@ def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> Ru
     evidence = None if record.is_active else attempt_folder(workspace, record).evidence()
     spec = experiment_of(snapshot, record.run_id)
     wandb = "" if record.is_active else _wandb_folder(workspace, record)
-    return RunReport(record, spec, curves_of(workspace, record), evidence, wandb)
+    return RunReport(record, spec, curves_of(workspace, record, snapshot), evidence, wandb)
 
 
 def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:

@@ -96,6 +96,8 @@ class Identity(NamedTuple):
 def identify(run: Run, inputs: Inputs) -> Identity:
     """Return the identity of `run` reading `inputs`."""
     spec = run.spec.model_dump(mode="json", by_alias=True)
+    if run.spec.model and run.spec.model.source in ("dvc", "path", "run"):
+        del spec["model"]["path"]  # what is there counts (inputs.model, inputs.upstream), not where
     payload = {
         "spec": _bearing(spec),
         "seed": run.seed,

@@ -29,6 +29,12 @@ from runner.trainers.hydra import override
 
 ADVANTAGES = frozenset({"grpo"})
 POLICY_LOSSES = frozenset({"vanilla"})
+RESERVED = re.compile(
+    r"data\.(train_files|val_files|seed|shuffle)|(actor_rollout_ref\.|critic\.)?model\.path"
+    r"|trainer\.(default_local_dir|resume_\w+|logger|seed|n_gpus_per_node|nnodes|total_training_steps)"
+    r"|reward\.custom_reward_function\..+|.+\.seed|hydra\..+|ray_kwargs\..+"
+)
+"""Keys of what a run reads, where it writes and how long it is: fields of the spec say these."""
 TRACKER = "latest_checkpointed_iteration.txt"
 _STEP = re.compile(r"global_step_(\d+)")
 
@@ -48,7 +54,7 @@ class VerlTrainer:
         found = [*_refused_terms(terms, spec.algorithm.name)]
         if terms.stage == "sft":
             found += verl_sft.refusals(spec)
-        return tuple(found)
+        return (*found, *_refused_overrides(spec.overrides))
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return verl's command line; `overrides` of the spec come last and win."""
@@ -103,6 +109,19 @@ def _refused_terms(terms: Terms, name: str) -> Iterator[Refusal]:
         yield Refusal(key, f"`{name}`: verl has no advantage estimator {terms.advantage}", cure)
     if terms.policy_loss and terms.policy_loss not in POLICY_LOSSES:
         yield Refusal(key, f"`{name}`: verl has no policy loss {terms.policy_loss}", cure)
+
+
+def _refused_overrides(overrides: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Yield the raw keys that say what a run is: identity and resuming would not know of them."""
+    for key, _ in _flat(overrides):
+        bare = key.lstrip("+~")
+        if RESERVED.fullmatch(bare):
+            place = key if key in overrides else key.partition(".")[0]
+            yield Refusal(
+                ("overrides", place),
+                f"`{bare}` is set by the runner",
+                "say it with the spec's field, such as data.train, model, seeds or resources",
+            )
 
 
 def _terms(run: Run) -> Terms:

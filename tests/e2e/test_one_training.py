@@ -8,21 +8,14 @@ from pathlib import Path
 import pytest
 from live_registry import LiveRegistry, script_spec
 
-CLAIM_ALONE = """\
-import sys
+CLAIM_ALONE = """
 from pathlib import Path
 from runner.apply import claim
 from runner.launchers import LAUNCHERS
-from runner.plan import make_plan
-from runner.git.repository import CommitTree
 from runner.workspace import open_workspace
 
-workspace = open_workspace(Path())
-head = workspace.repository.head()
-tree = CommitTree(workspace.repository, head)
-snapshot = workspace.ledger.fetch()
-_, runs = make_plan(tree, snapshot, workspace.registry, head=head)
-claim(workspace, LAUNCHERS["local"](workspace), runs, head)
+workspace = open_workspace(Path.cwd())
+claim(workspace, LAUNCHERS["local"](workspace), workspace.repository.head())
 """
 """What an apply has done that is killed between claim and submission."""
 
