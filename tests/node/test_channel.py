@@ -8,6 +8,7 @@ import re
 from node_values import make_channel
 
 from runner.node.channel import timestamp
+from runner.store import RunStore
 
 
 def test_files_appear_in_the_store_when_published(tmp_path):
@@ -45,6 +46,26 @@ def test_secrets_are_blotted_out_on_the_way(tmp_path):
     channel.write("log.txt", b"token=correct-horse and a cat\n")
     channel.publish()
     assert channel.store.get("a1/epoch-1/log.txt") == b"token=*** and a cat\n"
+
+
+def test_the_evidence_is_published_first_and_the_result_last(tmp_path, monkeypatch):
+    channel, order = make_channel(tmp_path), []
+    for name in ("result.json", "system.jsonl", "a.txt", "evidence.json"):
+        channel.write(name, b"{}")
+    monkeypatch.setattr(RunStore, "put", lambda self, name, data: order.append(name))
+    channel.publish()
+    names = [name.rpartition("/")[2] for name in order]
+    assert names == ["evidence.json", "a.txt", "system.jsonl", "result.json"]
+
+
+def test_folders_of_the_trainer_are_blotted_too(tmp_path):
+    channel = make_channel(tmp_path, ("correct-horse",))
+    (tmp_path / "wandb" / "run").mkdir(parents=True)
+    (tmp_path / "wandb" / "run" / "config.yaml").write_text("key: correct-horse\n")
+    channel.upload_folder(tmp_path / "wandb", "wandb")
+    channel.upload_folder(tmp_path / "samples", "samples")
+    assert channel.store.list() == ["a1/epoch-1/wandb/run/config.yaml"]
+    assert channel.store.get("a1/epoch-1/wandb/run/config.yaml") == b"key: ***\n"
 
 
 def test_a_timestamp_is_utc_to_the_millisecond():
