@@ -27,10 +27,7 @@ class DvcWorkspace:
         self.folder = folder
         configuration = folder / ".dvc" / "config"
         configuration.parent.mkdir(parents=True, exist_ok=True)
-        configuration.write_text(
-            "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
-            f"    remote = {_REMOTE}\n['remote \"{_REMOTE}\"']\n    url = {remote_url}\n"
-        )
+        _write_configuration(configuration, remote_url)
 
     def pull(self, inputs: Iterable[Input]) -> None:
         """Bring `inputs` to their paths.
@@ -78,6 +75,18 @@ class DvcWorkspace:
                 f"dvc {arguments[0]} failed: {reason.removeprefix('ERROR: ')}",
                 cure="dvc push   from a clone that has the data, then runner retry",
             )
+
+
+def _write_configuration(path: Path, remote_url: str) -> None:
+    # DVC reads it with this library: a URL with `#`, quotes or spaces survives.
+    from configobj import ConfigObj
+
+    core = {"no_scm": "true", "analytics": "false", "check_update": "false", "remote": _REMOTE}
+    # Verified: an object whose content is not what its name says is refused.
+    remote = {"url": remote_url, "verify": "true"}
+    config = ConfigObj({"core": core, f'remote "{_REMOTE}"': remote}, encoding="utf-8")
+    with path.open("wb") as file:
+        config.write(file)
 
 
 def pointer_of(md5: str, name: str) -> dict[str, list[dict[str, str]]]:

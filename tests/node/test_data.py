@@ -77,3 +77,38 @@ def test_what_was_pushed_is_pulled_by_its_digest_alone(tmp_path, jsonl):
     with pytest.raises(OutsideError, match="dvc pull failed") as caught:
         puller.pull([Input(path="other", md5="0" * 32)])
     assert "dvc push" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/my data/#1, the 'first'",
+        "s3://bucket/a#b",
+        "/with \"both\" and 'kinds'",
+        "https://host/a%20b?x=1",
+        "/Äpfel",
+    ],
+)
+def test_dvc_reads_the_url_as_it_was_given(tmp_path, url):
+    from dvc.config import Config
+
+    DvcWorkspace(tmp_path, url)
+    read = Config.load_file(str(tmp_path / ".dvc" / "config"))
+    assert read["remote"]["remote"]["url"] == url
+    assert read["core"]["remote"] == "remote"
+
+
+def test_an_object_that_is_not_what_its_name_says_is_refused(tmp_path):
+    remote = tmp_path / "remote"
+    pusher = DvcWorkspace(tmp_path / "pusher", str(remote))
+    rows = tmp_path / "pusher" / "rows.jsonl"
+    rows.write_text("{}\n")
+    digest = pusher.add(rows)
+    pusher.push(rows)
+    [stored] = [path for path in remote.rglob("*") if path.is_file()]
+    stored.chmod(0o644)
+    stored.write_text('{"changed": true}\n')
+    puller = DvcWorkspace(tmp_path / "puller", str(remote))
+    with pytest.raises(OutsideError, match="dvc pull failed"):
+        puller.pull([Input(path="rows.jsonl", md5=digest)])
+    assert not (tmp_path / "puller" / "rows.jsonl").exists()
