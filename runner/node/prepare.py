@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError
 from runner.node import cpu
-from runner.node.checkpoints import restore
+from runner.node.checkpoints import restore, step_of
 from runner.node.data import DvcWorkspace, to_parquet
+from runner.node.evidence import versions
 from runner.node.job import temporary_folder
 from runner.node.task import Input, NodeTask
 from runner.spec.experiment import Run
@@ -31,12 +32,17 @@ class Prepared(NamedTuple):
     environment: dict[str, str]
     layout: Layout
     steps: int | None
-    first_step: int
-    """The step of the checkpoint that it continues from; 0 from the start."""
+    resumed: str | None
+    """The checkpoint in the run store that it continues from; none from the start."""
+
+    @property
+    def first_step(self) -> int:
+        """The step of the checkpoint that it continues from; 0 from the start."""
+        return step_of(self.resumed) if self.resumed else 0
 
 
-def prepare(task: NodeTask, store: RunStore) -> Prepared:
-    """Bring inputs to the scratch folder and compile the command.
+def prepare(task: NodeTask, store: RunStore, say: Callable[[str], None]) -> Prepared:
+    """Bring inputs to the scratch folder and compile the command; `say` adds a line to the log.
 
     Raises OutsideError when data, model or training environment cannot be had.
     """
@@ -44,25 +50,32 @@ def prepare(task: NodeTask, store: RunStore) -> Prepared:
     trainer = TRAINERS[task.spec.pin.name]
     scratch = Path(task.scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    _check_python(task.train_python)
+    _check_python(task)
     DvcWorkspace(scratch / "inputs", task.data_remote).pull(task.inputs)
     layout, rows = _layout(task, trainer, scratch)
-    first = 0
+    resumed = None
     if task.resume:
-        first = restore(store, task.resume, Path(layout.checkpoints), trainer)
+        resumed = restore(store, task.resume, Path(layout.checkpoints), trainer, say)
     steps = task.steps if task.steps is not None else planned_steps(run, rows)
     if task.limits.steps is not None:
         steps = min(steps or task.limits.steps, task.limits.steps)
     command = trainer.compile(run, layout, steps)
     environment = _environment(task, command, layout, scratch)
-    return Prepared(run, trainer, command, environment, layout, steps, first)
+    return Prepared(run, trainer, command, environment, layout, steps, resumed)
 
 
-def _check_python(python: str) -> None:
+def _check_python(task: NodeTask) -> None:
+    python, pin = task.train_python, task.spec.pin
+    cure = "scripts/train-env.sh DIR, then set RUNNER_TRAIN_PYTHON=DIR/bin/python"
     if not os.access(python, os.X_OK):
+        raise OutsideError(f"the training environment's Python is not there: {python}", cure=cure)
+    if pin.name == "script":
+        return
+    there = versions(python).get(pin.name)
+    if there != pin.version:
+        found = f"has {pin.name} {there}" if there else f"has no {pin.name}"
         raise OutsideError(
-            f"the training environment's Python is not there: {python}",
-            cure="scripts/train-env.sh DIR, then set RUNNER_TRAIN_PYTHON=DIR/bin/python",
+            f"the run is pinned to {pin.name} {pin.version}, and {python} {found}", cure=cure
         )
 
 

@@ -16,27 +16,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Literal
 
-from runner.errors import OutsideError, RunnerError
-from runner.node import evidence as facts
+from runner.errors import RunnerError
 from runner.node import job, ray
-from runner.node.channel import EVIDENCE, HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
-from runner.node.checkpoints import CheckpointPublisher, Export, export
+from runner.node.channel import HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
 from runner.node.lease import acquire
-from runner.node.observe import MachineSampler, MetricsFollower
-from runner.node.prepare import Prepared, prepare, reward_log
+from runner.node.mirror import Mirror
+from runner.node.patience import patiently
+from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
-from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, Evidence, NodeTask, Result
+from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop
+from runner.node.training import Training
 from runner.store import RunStore
 
-Stop = Literal["", "time_limit", "cancelled", "reward"]
 BEAT_SECONDS = 2.0
 """Between looks at a running trainer: metrics, heartbeat, publishing."""
-SAMPLE_SECONDS = 10.0
-"""Between samples of memory and CPU; one costs some tenths of a second."""
-STORE_PATIENCE = 900.0
-"""Seconds for which the run store may be away while a trainer runs, before that is ended."""
 GRACE_SECONDS = 30.0
 """For a trainer to end after SIGTERM."""
 
@@ -64,24 +58,31 @@ class _Node:
         self.task = task
         self.folder = folder
         self.store = RunStore(task.store)
-        self.started = self.published = time.monotonic()
+        self.started = time.monotonic()
+        self.training: Training | None = None
         lease = acquire(self.store, task.attempt, task.run_id, task.attempt, task.job, task.nonce)
         prefix = f"{task.attempt}/epoch-{lease.epoch}"
         secrets = [os.environ.get(name, "") for name in task.spec.secrets]
         self.channel = Channel(folder / "published", self.store, prefix, secrets)
-        self.sampler = MachineSampler(self.channel)
+        self.mirror = Mirror(self.publish)
         self.channel.write("task.json", task.model_dump_json(by_alias=True, indent=1).encode())
+
+    def publish(self) -> None:
+        """Take what is new to the store; called in the mirror's thread."""
+        self.channel.publish()
+        if self.training:
+            self.training.publish_checkpoints()
 
     def work(self, slot: Path | None) -> int:
         """Do the run and leave its result in the store, whatever happens."""
         result = Result(exit_code=EXIT_OUTSIDE, error="the node program was stopped")
         try:
-            self.beat("queued")
+            self.announce("queued")
             with job.queued(slot) if slot else contextlib.nullcontext():
-                self.started = self.published = time.monotonic()
+                self.started = time.monotonic()
                 result = self.train()
         except Stopped:
-            result = Result(exit_code=EXIT_FAILED, error="cancelled before it trained")
+            result = self.stopped_early()
         except RunnerError as error:
             cure = f" ({error.cure})" if error.cure else ""
             result = Result(exit_code=EXIT_OUTSIDE, error=f"{error.message}{cure}")
@@ -90,35 +91,41 @@ class _Node:
             raise
         finally:
             _ignore_stops()
-            self.beat("ended")
-            self.channel.write(RESULT, result.model_dump_json(indent=1).encode())
-            self.channel.publish()
+            self.end(result)
         return result.exit_code
+
+    def stopped_early(self) -> Result:
+        """Return the result of a run that was stopped before its trainer was."""
+        cancelled = job.is_cancelled(self.folder)
+        why = "cancelled" if cancelled else "stopped by a signal from outside (a shutdown?)"
+        return Result(exit_code=EXIT_FAILED, error=f"{why} before it trained", cancelled=cancelled)
+
+    def end(self, result: Result) -> None:
+        """Leave `result` here and in the store."""
+        told = result.model_copy(update={"error": self.channel.redactor.text(result.error)})
+        self.channel.write(RESULT, told.model_dump_json(indent=1).encode())
+        self.beat("ended")
+        patiently(self.mirror.flush)
 
     def train(self) -> Result:
         """Prepare, train and gather the evidence."""
-        self.beat("preparing")
-        prepared = prepare(self.task, self.store)
+        self.announce("preparing")
+        prepared = prepare(self.task, self.store, self.channel.say)
+        training = Training(self.task, prepared, self.channel, self.folder)
         log = self.channel.folder / TRAINER_LOG
-        follower = MetricsFollower(
-            Path(prepared.layout.metrics), prepared.trainer, prepared.run, self.channel
-        )
-        follower.last_step = prepared.first_step
-        publisher = CheckpointPublisher(
-            Path(prepared.layout.checkpoints),
-            prepared.trainer,
-            self.channel,
-            self.task.spec.checkpoints.keep_last,
-        )
         with self.cluster(prepared, log) as environment:
-            exit_code, stopped = self.watch(prepared, environment, log, follower, publisher)
+            self.training = training
+            exit_code, stopped = self.watch(training, environment, log)
         _ignore_stops()
-        follower.close()
-        self.beat("saving", follower.last_step, prepared.steps)
-        exported = self.save(publisher, finished=exit_code == 0 and stopped == "")
-        self.write_evidence(prepared, follower, exit_code, stopped, exported)
+        training.close()
+        self.beat("saving", training.follower.last_step, prepared.steps)
+        patiently(self.mirror.flush)
+        saved = training.save(finished=exit_code == 0 and stopped == "")
+        training.write_evidence(exit_code, stopped, saved, time.monotonic() - self.started)
+        patiently(self.mirror.flush)
+        training.upload_extras()
         failed = exit_code != 0 or stopped != ""
-        return Result(exit_code=EXIT_FAILED if failed else 0)
+        return Result(exit_code=EXIT_FAILED if failed else 0, cancelled=stopped == "cancelled")
 
     @contextlib.contextmanager
     def cluster(self, prepared: Prepared, log: Path) -> Iterator[dict[str, str]]:
@@ -126,7 +133,7 @@ class _Node:
         if not prepared.trainer.needs_ray(prepared.run):
             yield prepared.environment
             return
-        self.beat("starting ray")
+        self.announce("starting ray")
         devices = prepared.run.spec.resources.devices
         ray_log = log.with_name("ray.txt")
         python = prepared.layout.python
@@ -134,18 +141,11 @@ class _Node:
         with ray.cluster(python, devices, prepared.environment, folder, ray_log) as address:
             yield {**prepared.environment, "RAY_ADDRESS": address}
 
-    def watch(
-        self,
-        prepared: Prepared,
-        environment: dict[str, str],
-        log: Path,
-        follower: MetricsFollower,
-        publisher: CheckpointPublisher,
-    ) -> tuple[int, Stop]:
+    def watch(self, training: Training, environment: dict[str, str], log: Path) -> tuple[int, Stop]:
         """Run the trainer to its end, its limit or a stop; return its exit code and why."""
         with log.open("ab") as output:
             process = subprocess.Popen(
-                guarded(prepared.command.argv),
+                guarded(training.prepared.command.argv),
                 cwd=self.task.code,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -153,90 +153,36 @@ class _Node:
                 stderr=subprocess.STDOUT,
             )
         stopped: Stop = ""
+        self.mirror.restart_patience()
         try:
             while process.poll() is None and not stopped:
-                self.look(prepared, follower, publisher)
+                self.look(training)
                 stopped = self.limit_reached()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(BEAT_SECONDS)
         except Stopped:
-            stopped = "cancelled"
+            stopped = "cancelled" if job.is_cancelled(self.folder) else "signal"
         _ignore_stops()
         return stop(process, GRACE_SECONDS), stopped
 
-    def look(
-        self, prepared: Prepared, follower: MetricsFollower, publisher: CheckpointPublisher
-    ) -> None:
-        """Take over what is new and publish it."""
-        follower.advance()
-        if self.sampler.is_due(SAMPLE_SECONDS):
-            processes = job.marked_processes(self.task.job)
-            job.note_shared_memory(self.folder, processes)
-            self.sampler.sample(processes)
-        self.beat("training", follower.last_step, prepared.steps)
-        self.publish()
-        publisher.advance()  # last: where a checkpoint is, the metrics up to it are too
-
-    def publish(self) -> None:
-        """Take what is new to the store; a store that is away for a while ends no training."""
-        try:
-            self.channel.publish()
-            self.published = time.monotonic()
-        except OutsideError:
-            if time.monotonic() - self.published > STORE_PATIENCE:
-                raise
+    def look(self, training: Training) -> None:
+        """Take over what is new and have it published."""
+        training.advance()
+        self.beat("training", training.follower.last_step, training.prepared.steps)
+        self.mirror.advance()
 
     def limit_reached(self) -> Stop:
         """Return the limit that the attempt has reached, if any."""
         over = time.monotonic() - self.started > self.task.limits.seconds
         return "time_limit" if over else ""
 
-    def save(self, publisher: CheckpointPublisher, *, finished: bool) -> Export | None:
-        """Finish the uploads, and give the final export to DVC."""
-        newest = publisher.close(finished=finished)
-        is_trial = self.task.limits.steps is not None
-        if self.task.spec.checkpoints.export == "none" or is_trial:
-            return None
-        is_attempt = self.task.attempt.startswith("a")
-        workspace = Path(self.task.scratch) / "export"
-        return export(newest, workspace, self.task.checkpoint_remote, upload=is_attempt)
-
-    def write_evidence(
-        self,
-        prepared: Prepared,
-        follower: MetricsFollower,
-        exit_code: int,
-        stopped: Stop,
-        exported: Export | None,
-    ) -> None:
-        """Put what was found into the store."""
-        spec, scratch = self.task.spec, Path(self.task.scratch)
-        reward = None
-        if spec.reward:
-            file = Path(self.task.code) / spec.reward.partition(":")[0]
-            reward = facts.reward_evidence(reward_log(scratch), file)
-        found = Evidence(
-            exit_code=exit_code,
-            stopped=stopped,
-            last_step=follower.last_step,
-            steps=prepared.steps,
-            metrics=follower.latest,
-            reward=reward,
-            checkpoint_md5=exported.md5 if exported else None,
-            checkpoint_step=exported.step if exported else None,
-            inputs=self.task.inputs,
-            log_tail=facts.log_tail(self.channel.folder / TRAINER_LOG),
-            environment=facts.environment(prepared.layout.python),
-            seconds=round(time.monotonic() - self.started, 3),
-            peak_memory_bytes=self.sampler.peak_memory_bytes,
-        )
-        self.channel.write(EVIDENCE, found.model_dump_json(indent=1).encode())
-        for name in ("wandb", "samples"):
-            if any((scratch / name).rglob("*")):
-                self.store.upload(scratch / name, f"{self.channel.prefix}/{name}")
+    def announce(self, phase: str) -> None:
+        """Say in the store what comes before the training; one that is away ends the run."""
+        self.beat(phase)
+        self.mirror.flush()
 
     def beat(self, phase: str, step: int = 0, steps: int | None = None) -> None:
-        """Say that the node lives, and what it does."""
+        """Note that the node lives, and what it does."""
         self.channel.write_json(
             HEARTBEAT,
             {
@@ -247,8 +193,6 @@ class _Node:
                 "seconds": round(time.monotonic() - self.started, 1),
             },
         )
-        if phase != "training":  # while it trains, everything is published together
-            self.channel.publish()
 
 
 @contextlib.contextmanager

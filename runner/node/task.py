@@ -9,7 +9,8 @@ repeat), with every name that grows or changes below `epoch-<n>/` of the lease t
     epoch-N/metrics.jsonl    {"step", "time", "metrics": {canonical: value}, "raw": {name: value}}
     epoch-N/system.jsonl     {"time", "cpu_percent", "memory_bytes", "processes", "gpus": […]}
     epoch-N/log.txt          the trainer's output
-    epoch-N/config.yaml      the trainer's resolved config
+    epoch-N/config.yaml      the config as the trainer resolved it (verl: Hydra's); a script's spec
+    epoch-N/rewards.json     `RewardSummary` so far, with that of the attempts it continues from
     epoch-N/evidence.json    `Evidence`, written once the trainer has ended
     epoch-N/result.json      `Result`, written last: the node's word that it has ended
     epoch-N/checkpoints/step-<n>/   a checkpoint; its manifest.json is written last
@@ -28,6 +29,9 @@ EXIT_OUTSIDE: Literal[3] = 3
 """The node's exit code when something outside the run failed (no data, no lease, no disk)."""
 EXIT_FAILED: Literal[5] = 5
 """The node's exit code when the run itself failed."""
+
+
+Stop = Literal["", "time_limit", "cancelled", "reward", "signal"]
 
 
 class Input(Section):
@@ -82,14 +86,19 @@ class NodeTask(Section):
     limits: Limits
 
 
-class RewardEvidence(Section):
-    """What the reward function's own record says."""
+class RewardSummary(Section):
+    """What the reward function's own record says, of an attempt and those it continues from."""
 
-    calls: int
-    failures: int
+    calls: int = 0
+    failures: int = 0
     """Calls that raised."""
-    lowest: float | None
-    highest: float | None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+class RewardEvidence(RewardSummary):
+    """The whole record, and whose it is."""
+
     sha256: str
     """Digest of the function's file as it was loaded."""
 
@@ -99,16 +108,17 @@ class Evidence(Section):
 
     exit_code: int | None
     """The trainer's; none when it never started."""
-    stopped: Literal["", "time_limit", "cancelled", "reward"] = ""
-    """Why the node stopped the trainer, if it did."""
+    stopped: Stop = ""
+    """Why the node stopped the trainer, if it did; `signal`: by one that is no cancellation."""
     last_step: int
     steps: int | None
     metrics: dict[str, float]
     """Last value per canonical metric."""
     reward: RewardEvidence | None
     checkpoint_md5: str | None
-    """DVC digest of the final export; none when there is none."""
+    """DVC digest of the final export; none when there is none or none is wanted."""
     checkpoint_step: int | None
+    """Step of the newest complete checkpoint, exported or not."""
     inputs: tuple[Input, ...] = Field(default=(), strict=False)
     """What was pulled, with the digests found."""
     log_tail: tuple[str, ...] = Field(default=(), strict=False)
@@ -126,3 +136,5 @@ class Result(Section):
     exit_code: Literal[0, 3, 5]
     error: str = ""
     """What went wrong outside the run, when exit_code is 3."""
+    cancelled: bool = False
+    """Whether a person has cancelled it (`runner cancel`), and not just any signal stopped it."""

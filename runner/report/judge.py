@@ -64,6 +64,10 @@ def _stopped(case: Case) -> Ending | None:
     evidence = case.evidence
     if evidence.stopped == "cancelled":
         return Ending("cancelled", f"cancelled {_progress(evidence)}")
+    if evidence.stopped == "signal":
+        why = "stopped by a signal from outside (a shutdown?)"
+        cure = "runner retry   continues from its last checkpoint"
+        return Ending("failed", f"{why} {_progress(evidence)}", cure, failure="killed")
     if evidence.stopped == "time_limit":
         limit = duration(case.spec.resources.max_duration)
         reason = f"stopped {_progress(evidence)}: it was over its time limit of {limit}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from node_values import make_channel
 
+from runner.errors import OutsideError
+from runner.node import checkpoints, patience
 from runner.node.checkpoints import CheckpointPublisher, newest_complete, restore
 from runner.store import RunStore
 from runner.trainers import TRAINERS
@@ -102,14 +105,123 @@ def test_a_repeats_checkpoint_is_no_attempts(tmp_path):
     assert newest_complete(store) is None
 
 
-def test_a_checkpoint_is_restored_as_it_was(watched, tmp_path):
+def test_of_two_of_one_step_the_later_attempts_is_newer(tmp_path):
+    store = RunStore(str(tmp_path))
+    for attempt in ("a1", "a10", "a2"):
+        store.put(f"{attempt}/epoch-1/checkpoints/step-8/manifest.json", b"{}")
+    assert newest_complete(store) == "a10/epoch-1/checkpoints/step-8"
+
+
+class Restored:
+    """What came back from the store, and what was said."""
+
+    def __init__(self, watched: Watched, name: str | None = None) -> None:
+        self.said: list[str] = []
+        self.folder = watched.folder.with_name("restored")
+        self.name = restore(
+            watched.store,
+            name or newest_complete(watched.store),
+            self.folder,
+            TRAINERS["script"],
+            self.said.append,
+        )
+
+    @property
+    def files(self) -> list[str]:
+        paths = self.folder.rglob("*")
+        return sorted(str(p.relative_to(self.folder)) for p in paths if p.is_file())
+
+
+def test_a_checkpoint_is_restored_as_it_was(watched):
     watched.save(4, "weights of step 4")
     watched.publisher.close(finished=True)
-    name = newest_complete(watched.store)
-    folder = tmp_path / "restored"
-    assert restore(watched.store, name, folder, TRAINERS["script"]) == 4
-    assert (folder / "step-4" / "weights").read_text() == "weights of step 4"
-    assert [path.name for path in folder.iterdir()] == ["step-4"]
+    watched.store.put("a1/epoch-1/checkpoints/step-4/step-4/stray", b"of another upload")
+    restored = Restored(watched)
+    assert restored.name == "a1/epoch-1/checkpoints/step-4"
+    assert restored.files == ["step-4/weights"]
+    assert (restored.folder / "step-4" / "weights").read_text() == "weights of step 4"
+    assert restored.said == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda store, at: store.put(f"{at}/step-4/weights", b"x"), "is not what was saved"),
+        (lambda store, at: store.delete(f"{at}/step-4/weights"), "step-4/weights is missing"),
+        (lambda store, at: store.put(f"{at}/manifest.json", b"{}"), "manifest cannot be read"),
+    ],
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(tmp_path, damage, fault):
+    watched = Watched(tmp_path, keep=2)
+    watched.save(2)
+    watched.save(4)
+    watched.publisher.close(finished=True)
+    damage(watched.store, "a1/epoch-1/checkpoints/step-4")
+    restored = Restored(watched)
+    assert restored.name == "a1/epoch-1/checkpoints/step-2"
+    assert restored.files == ["step-2/weights"]
+    assert fault in restored.said[0]
+
+    damage(watched.store, "a1/epoch-1/checkpoints/step-2")
+    watched.store.put("a1/epoch-1/checkpoints/step-2/manifest.json", b"no JSON")
+    restored.folder.rename(tmp_path / "first")
+    restored = Restored(watched)
+    assert restored.name is None
+    assert restored.said[-1].endswith("training starts anew")
+
+
+@pytest.fixture
+def failing(monkeypatch) -> list[str]:
+    """Names of uploads that fail, once each."""
+    names: list[str] = []
+    upload = RunStore.upload
+
+    def upload_or_fail(self: RunStore, source: Path, name: str) -> None:
+        if name in names:
+            names.remove(name)
+            raise OutsideError("away")
+        upload(self, source, name)
+
+    monkeypatch.setattr(RunStore, "upload", upload_or_fail)
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    return names
+
+
+def test_an_upload_that_failed_is_repeated_at_the_end(watched, failing):
+    failing += ["a1/epoch-1/checkpoints/step-4/step-4"] * 2
+    watched.save(4)
+    assert watched.publisher.close(finished=True).step == 4
+    assert watched.complete == ["step-4"]
+
+
+def test_an_upload_that_failed_is_repeated_while_training_goes_on(watched, failing, monkeypatch):
+    monkeypatch.setattr(checkpoints, "LONGEST_PAUSE", 0.01)
+    failing += ["a1/epoch-1/checkpoints/step-4/step-4"]
+    watched.save(4)
+    deadline = time.monotonic() + 10
+    while watched.complete != ["step-4"]:
+        watched.publisher.advance()
+        time.sleep(0.02)
+        assert time.monotonic() < deadline
+    watched.publisher.close(finished=True)
+
+
+def test_a_store_that_takes_no_checkpoint_is_given_up(watched, failing, monkeypatch):
+    monkeypatch.setattr(patience, "STORE_PATIENCE", 0.05)
+    failing += ["a1/epoch-1/checkpoints/step-4/step-4"] * 100
+    watched.save(4)
+    with pytest.raises(OutsideError, match="away"):
+        watched.publisher.close(finished=True)
+
+
+def test_an_upload_starts_in_an_empty_folder(watched):
+    watched.store.put("a1/epoch-1/checkpoints/step-4/step-4/stray", b"of a former try")
+    watched.save(4)
+    watched.publisher.close(finished=True)
+    assert watched.store.list("a1/epoch-1/checkpoints/step-4") == [
+        "a1/epoch-1/checkpoints/step-4/manifest.json",
+        "a1/epoch-1/checkpoints/step-4/step-4/weights",
+    ]
 
 
 def test_the_manifest_has_a_digest_of_every_file(watched):

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from runner.node.cpu import INSIDE
-from runner.node.evidence import LOG_TAIL, environment, log_tail, reward_evidence
+from runner.node.evidence import LOG_TAIL, environment, log_tail
+from runner.node.rewards import RewardRecord
+from runner.node.rewards import reward_evidence as evidence_of
+from runner.node.task import RewardEvidence, RewardSummary
 
 REWARD = """\
 def compute_score(data_source, solution_str, ground_truth, extra_info=None):
@@ -37,6 +40,10 @@ def file(tmp_path: Path) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text(REWARD)
     return path
+
+
+def reward_evidence(log: Path, file: Path) -> RewardEvidence:
+    return evidence_of(RewardRecord(log).advance(), file)
 
 
 def record(folder: Path, name: str, *scores: float, tail: bytes = b"") -> None:
@@ -75,6 +82,18 @@ def test_a_score_without_bound_is_told_and_does_not_break_the_evidence(tmp_path,
 def test_a_record_cut_off_by_a_kill_counts_as_far_as_it_is_whole(tmp_path, file):
     record(tmp_path / "log", "10", 1.0, tail=b"\0\0\0")
     assert reward_evidence(tmp_path / "log", file).calls == 1
+
+
+def test_the_record_is_read_on_while_it_grows(tmp_path):
+    log = tmp_path / "log"
+    reward = RewardRecord(log, RewardSummary(calls=3, failures=1, lowest=0.5, highest=0.5))
+    assert reward.advance() == RewardSummary(calls=3, failures=1, lowest=0.5, highest=0.5)
+    record(log, "10", 0.25, tail=b"\0\0\0")
+    assert reward.advance() == RewardSummary(calls=4, failures=1, lowest=0.25, highest=0.5)
+    record(log, "10", 0.25, 1.0)
+    record(log, "11", math.nan)
+    assert reward.advance() == RewardSummary(calls=6, failures=2, lowest=0.25, highest=1.0)
+    assert reward.advance().calls == 6
 
 
 def test_the_wrapper_that_trainers_load_leaves_that_record(tmp_path, file):

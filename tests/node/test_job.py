@@ -173,3 +173,30 @@ def test_sweeping_removes_the_scratch_folder(folder, tmp_path):
     job.sweep(folder)
     assert not scratch.exists()
     job.sweep(folder)
+
+
+def test_another_users_shared_memory_is_left_alone(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
+    job.SEGMENTS.mkdir()
+    with job.held(folder):
+        pass
+    ours, named = job.SEGMENTS / "verl_weights_1", job.SEGMENTS / "named"
+    for path in (ours, named):
+        path.touch()
+    (folder / job.SHARED_MEMORY).write_text("named\ngone")
+    monkeypatch.setattr(os, "getuid", lambda: ours.stat().st_uid + 1)
+    job.sweep(folder)
+    assert ours.exists()
+    assert named.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
+    job.sweep(folder)
+    assert not ours.exists()
+    assert not named.exists()
+
+
+def test_a_segment_that_cannot_be_freed_ends_no_sweep(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
+    (job.SEGMENTS / "a-folder").mkdir(parents=True)
+    (folder / job.SHARED_MEMORY).write_text("a-folder")
+    job.sweep(folder)

@@ -72,6 +72,20 @@ def test_each_outcome(evidence: dict[str, Any], outcome: str, reason: str) -> No
     assert bool(ending.cure) == (outcome not in ("succeeded", "cancelled"))
 
 
+def test_a_shutdown_is_no_cancellation() -> None:
+    evidence = make_evidence(stopped="signal", exit_code=-15, last_step=7)
+    ending = judge(make_spec(), evidence, make_curves())
+    assert ending.outcome == "failed"
+    assert ending.reason == "stopped by a signal from outside (a shutdown?) at step 7 of 20"
+    assert ending.cure.startswith("runner retry")
+
+
+def test_a_checkpoint_without_an_export_is_enough_where_none_is_wanted() -> None:
+    spec = make_spec(checkpoints={"export": "none"})
+    evidence = make_evidence(checkpoint_md5=None)
+    assert judge(spec, evidence, make_curves()).outcome == "succeeded"
+
+
 def test_nothing_measured() -> None:
     ending = judge(make_spec(), make_evidence(metrics={}), Curves())
     assert (ending.outcome, ending.reason) == ("failed", "no metrics were measured")
