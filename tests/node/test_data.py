@@ -107,7 +107,8 @@ def test_an_object_that_is_not_what_its_name_says_is_refused(tmp_path):
     pusher.push(rows)
     [stored] = [path for path in remote.rglob("*") if path.is_file()]
     stored.chmod(0o644)
-    stored.write_text('{"changed": true}\n')
+    stored.write_text("[]\n")
+    stored.chmod(0o444)  # as DVC leaves it: what is not protected is looked at in any case
     puller = DvcWorkspace(tmp_path / "puller", str(remote))
     with pytest.raises(OutsideError, match="dvc pull failed"):
         puller.pull([Input(path="rows.jsonl", md5=digest)])
