@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from runner.errors import OutsideError
@@ -17,6 +18,7 @@ from runner.node.task import Input
 
 PULL_DEADLINE = 3600.0
 _REMOTE = "remote"
+_AFTER_TARGETS = "Is your cache up to date?"
 
 
 class DvcWorkspace:
@@ -69,12 +71,22 @@ class DvcWorkspace:
             raise OutsideError(f"dvc {arguments[0]} took over {PULL_DEADLINE:.0f} s") from error
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            errors = [line for line in said if line.startswith("ERROR")]
-            reason = (errors or said or ["no message"])[-1]
             raise OutsideError(
-                f"dvc {arguments[0]} failed: {reason.removeprefix('ERROR: ')}",
+                f"dvc {arguments[0]} failed: {_reason(said)}",
                 cure="dvc push   from a clone that has the data, then runner retry",
             )
+
+
+def _reason(said: list[str]) -> str:
+    """Return in one line what DVC says went wrong."""
+    starts = (n for n, line in enumerate(said, 1) if line.endswith("for following targets:"))
+    if start := next(starts, 0):
+        targets = ", ".join(takewhile(lambda line: line != _AFTER_TARGETS, said[start:]))
+        if any("Missing cache files" in line for line in said):
+            return f"the remote has no {targets}"
+        return f"what the remote has for {targets} is not what its digest says"
+    errors = [line for line in said if line.startswith("ERROR")]
+    return (errors or said or ["no message"])[-1].removeprefix("ERROR: ")
 
 
 def _write_configuration(path: Path, remote_url: str) -> None:

@@ -162,8 +162,10 @@ class _Node:
                     process.wait(BEAT_SECONDS)
         except Stopped:
             stopped = "cancelled" if job.is_cancelled(self.folder) else "signal"
-        _ignore_stops()
-        return stop(process, GRACE_SECONDS), stopped
+        finally:
+            _ignore_stops()
+            exit_code = stop(process, GRACE_SECONDS)
+        return exit_code, stopped
 
     def look(self, training: Training) -> None:
         """Take over what is new and have it published."""

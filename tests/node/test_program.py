@@ -183,6 +183,21 @@ def test_the_result_is_here_even_when_the_store_never_comes_back(node, monkeypat
     assert Result.model_validate_json(here.read_text()).exit_code == 3
 
 
+def test_a_trainer_is_stopped_when_the_store_is_given_up_under_it(node, monkeypatch):
+    stopped = []
+    stop = program.stop
+    monkeypatch.setattr(program, "stop", lambda *given: stopped.append(stop(*given)))
+    monkeypatch.setattr(program._Node, "look", fail)
+    (node.code / "train.py").write_text("import time; time.sleep(60)")
+    assert node.run() == 3
+    assert stopped == [-signal.SIGTERM]
+    assert node.result().error == "away"
+
+
+def fail(*_: object) -> None:
+    raise OutsideError("away")
+
+
 def test_an_attempt_that_has_nothing_left_to_train_has_the_evidence_of_those_before(node):
     node.run()
     newest = newest_complete(node.store)
