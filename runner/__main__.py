@@ -92,8 +92,10 @@ def _tell_bug() -> int:
     """Keep the traceback in a file, and say where."""
     with tempfile.NamedTemporaryFile("w", prefix="runner-bug-", suffix=".log", delete=False) as log:
         traceback.print_exc(file=log)
-    last = traceback.format_exc().strip().splitlines()[-1]
-    click.echo(f"runner: this is a bug of the runner: {last}", err=True)
+    kind, error, _ = sys.exc_info()
+    first = str(error).strip().splitlines()[:1]
+    name = kind.__name__ if kind else "an error"
+    click.echo(f"runner: this is a bug of the runner: {name}: {''.join(first)}", err=True)
     click.echo(f"  log: {Path(log.name)}   please report it with this file", err=True)
     return EXIT_BUG
 

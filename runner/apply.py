@@ -26,7 +26,7 @@ from runner.runfolder import open_run_store
 from runner.spec.check import load_experiments, load_registry
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.sync import is_here
-from runner.tasks import job_name, node_task, recorded_launch
+from runner.tasks import check_train_python, job_name, node_task, recorded_launch
 from runner.tip import check_not_older, require_tip
 from runner.trainers.base import planned_steps
 from runner.workspace import Workspace
@@ -113,6 +113,8 @@ def claim(
         draft = Draft(snapshot)
         launched = [run.resolved for run in runs if run.action.action == "launch"]
         for resolved in launched:
+            if launcher.name == "local":
+                check_train_python(workspace, resolved.run.spec)  # before anything is claimed
             _put_claim(draft, launcher, resolved, commit)
         _put_entries(draft, runs, commit)
         if not forced.names:

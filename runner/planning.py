@@ -64,6 +64,9 @@ def _only(plan: Plan, tree: Tree, only: Sequence[str]) -> Plan:
         if is_base(name):
             raise Refused(f"`{name}` is abstract", cure="name an experiment that extends it")
         if not NAME.fullmatch(name) or tree.read(path_of(name)) is None:
-            raise Refused(f"there is no experiment `{name}`", cure="runner plan   lists all")
+            raise Refused(
+                f"there is no experiment `{name}`",
+                cure="the specs are the files below experiments/",
+            )
     kept = tuple(action for action in plan.actions if action.experiment in names)
     return plan.model_copy(update={"actions": kept})

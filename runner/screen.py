@@ -66,7 +66,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         level = click.style(finding.level, fg="red" if finding.level == "error" else "yellow")
         place = f"{finding.path}:{finding.line}:{finding.column}"
-        key = f" `{finding.key}`" if finding.key else ""
+        key = f" `{finding.key}`" if finding.key and finding.key not in finding.message else ""
         _echo(f"{click.style(place, bold=True)}: {level}:{key} {finding.message}", err=True)
         rule = click.style(f"[{finding.rule}]", dim=True)
         _echo(f"    {finding.cure} {rule}", err=True)
@@ -79,10 +79,18 @@ def print_plan(plan: Plan) -> None:
     width = max((len(action.experiment) for action in doing), default=0)
     for action in doing:
         _print_action(action, width)
+    _print_bad_ends(plan)
     kept = plan.count("keep")
     if kept and doing:
         _echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
     print_findings([finding for action in doing for finding in action.findings])
+
+
+def _print_bad_ends(plan: Plan) -> None:
+    """Name the kept runs that ended badly, with what tries them again; the plan leaves them."""
+    for action in plan.actions:
+        if action.action == "keep" and "; runner retry" in action.reason:
+            _echo(f"  {click.style('keep', dim=True)}     {action.experiment}: {action.reason}")
 
 
 def _print_action(action: Action, width: int) -> None:

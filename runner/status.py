@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner import screen
+from runner.errors import OutsideError
 from runner.launchers import LAUNCHERS
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
@@ -172,6 +173,11 @@ def follow_log(workspace: Workspace, name: str, *, follow: bool) -> Iterator[str
         text = folder.log()
         yield text[shown:]
         shown = len(text)
+        if ended and not shown and not folder.epochs:
+            raise OutsideError(
+                f"the log of run {record.run_id} is not in this clone's run store",
+                cure=f"runner logs   in the clone that ran it: {record.latest.endpoint}",
+            )
         if ended or not follow:
             return
         time.sleep(FOLLOW_SECONDS)

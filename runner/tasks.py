@@ -162,6 +162,17 @@ def train_python(workspace: Workspace, spec: Experiment) -> str:
     return sys.executable
 
 
+def check_train_python(workspace: Workspace, spec: Experiment) -> None:
+    """Raise OutsideError when the training environment that `spec` needs is not on this machine."""
+    python = train_python(workspace, spec)
+    if not os.access(python, os.X_OK):
+        raise OutsideError(
+            f"the training environment's Python is not there: {python}",
+            cure="make it (in the runner's own repository: scripts/train-env.sh DIR), then "
+            "git config runner.trainPython DIR/bin/python",
+        )
+
+
 def _export(upstream: RunRecord) -> Input:
     checkpoint = upstream.latest.checkpoint
     if checkpoint is None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from runner.findings import Finding
 from runner.registry import find_root
 from runner.rules import check
+from runner.screen import count
 from runner.spec.check import in_order, load_experiments, load_registry
 from runner.spec.tree import WorkTree
 
@@ -33,10 +34,10 @@ class Validation(NamedTuple):
     def summary(self) -> str:
         """Return the result in one line."""
         hints = len(self.findings) - self.errors
-        told = [f"{self.errors} errors"] if self.errors else []
-        told += [f"{hints} hints"] if hints else []
+        told = [count(self.errors, "error")] if self.errors else []
+        told += [count(hints, "hint")] if hints else []
         return (
-            f"{self.experiments} valid experiments, {self.runs} runs: "
+            f"{count(self.experiments, 'experiment')}, {count(self.runs, 'run')}: "
             f"{', '.join(told) or 'nothing to complain about'}"
         )
 

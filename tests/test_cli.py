@@ -93,7 +93,7 @@ def test_the_version(tmp_path):
 def test_valid_specs_exit_0_with_the_result_on_standard_output(folder):
     done = run(folder, "validate")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("1 valid experiments, 1 runs")
+    assert done.stdout.startswith("1 experiment, 1 run")
 
 
 def test_an_invalid_spec_exits_1_with_its_place_on_standard_error(folder):

@@ -27,8 +27,11 @@ class Remote:
             elif name == "HEAD":
                 commit = value
         if not branch or not commit:
-            cure = f"git push {self.name} HEAD"
-            raise Refused(f"remote {self.name} has no default branch", cure=cure)
+            raise Refused(
+                f"remote {self.name} has no default branch: its HEAD names none that is there",
+                cure=f"git push {self.name} HEAD; if that was done, let its HEAD name the pushed "
+                "branch: git symbolic-ref HEAD refs/heads/main   in the remote repository",
+            )
         return branch, commit
 
     def reference(self, name: str) -> str | None:

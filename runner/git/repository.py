@@ -59,6 +59,8 @@ class Repository:
     def resolve(self, revision: str) -> str:
         """Return the commit id of `revision`; raises Refused when there is no such commit."""
         found = None if revision.startswith("-") else self.reference(f"{revision}^{{commit}}")
+        if found is None and revision == "HEAD":
+            raise Refused("this repository has no commit yet", cure="git add -A && git commit")
         if found is None:
             raise Refused(
                 f"there is no commit {revision!r} in this clone",

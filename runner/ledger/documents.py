@@ -24,8 +24,11 @@ def resolved_spec(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
 
 
 def experiment_of(snapshot: Snapshot, run_id: str) -> Experiment:
-    """Return the run's spec as it was when it was launched."""
-    return Experiment.model_validate(resolved_spec(snapshot, run_id))
+    """Return the run's spec as it was when it was launched.
+
+    Keys that the format has lost since are passed over: records outlive versions of the runner.
+    """
+    return Experiment.model_validate(resolved_spec(snapshot, run_id), extra="ignore")
 
 
 def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dict[str, bytes]:

@@ -100,7 +100,14 @@ def compare_runs(
 
 
 def reaches(verdict: Verdict, required: LevelName) -> bool | None:
-    """Return whether `required` or a stricter level is reached; None when that is not judged."""
+    """Return whether `required` or a stricter level is reached; None when that is not judged.
+
+    A claim that was judged and does not hold is not reached, however alike the runs are: it did not
+    hold the first time either.
+    """
+    claim = next(level for level in verdict.levels if level.name == "claim")
+    if required == "claim" and claim.reached is False:
+        return False
     for level in verdict.levels:
         if level.reached:
             return True

@@ -45,7 +45,8 @@ def describe(attempt: Attempt) -> Status:
 def short(attempt: Attempt) -> str:
     """Return the state in one word with its mark, for tables: `✅ succeeded`, `⏳ running`."""
     word = _NAMED.get(attempt.outcome or "", attempt.outcome or attempt.state)
-    return f"{describe(attempt).mark} {word}"
+    mark = describe(attempt).mark
+    return "❌ missed" if (mark, word) == ("❌", "succeeded") else f"{mark} {word}"
 
 
 def _going(attempt: Attempt) -> str:

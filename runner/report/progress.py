@@ -138,7 +138,8 @@ def line(row: ProgressRow) -> str:
     metric = f"{row.metric} {number(row.values[-1])}" if row.values else ""
     shown = (row.reason or (steps if row.step else ""), metric, _time(row))
     rest = ", ".join(part for part in shown if part)
-    head = f"{row.experiment} seed {row.seed} ({row.run_id[:8]}): {row.label}"
+    run = f" ({row.run_id[:8]})" if row.run_id else ""
+    head = f"{row.experiment} seed {row.seed}{run}: {row.label}"
     return f"{head}, {rest}" if rest else head
 
 

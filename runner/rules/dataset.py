@@ -37,7 +37,7 @@ def recorded(subject: Subject) -> Iterator[Finding]:
             and md5 != hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
         ):
             message = f"`{place}` is not what DVC has recorded: runs would get the recorded one"
-            yield subject.at(path, message, f"dvc commit {place}   records it as it is now")
+            yield subject.at(path, message, f"dvc commit -f {place}   records it as it is now")
 
 
 def _inputs(subject: Subject) -> Iterator[tuple[Path, str]]:

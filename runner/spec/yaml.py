@@ -102,7 +102,7 @@ class _Builder:
             raise InvalidSpec(tuple(self.findings))
         start = Mark(self.path, 1, 1)
         if self.root is None or (self.root.value is None and self.root.plain):
-            message, cure = "the file is empty", "write a spec: runner new NAME"
+            message, cure = "the file is empty", "write a spec; docs/spec.md lists its fields"
             raise InvalidSpec((at(start, "", "spec.syntax", message, cure),))
         if not isinstance(self.root.value, dict):
             message = "the file is no mapping of keys to values"

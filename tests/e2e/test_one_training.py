@@ -99,3 +99,30 @@ def test_the_lease_in_the_store_refuses_another_job(registry, started):
     assert f"is being trained by job {job}" in answer.err
     assert len(started.read_text().split()) == 1
     assert (registry.store("demo").parent / f"refused-{job}x.json").exists()
+
+
+def test_a_claim_that_was_cancelled_is_never_trained(registry, started):
+    registry.merge({"demo": script_spec("--started", started)})
+    claim_alone(registry)
+    assert "cancelled" in registry.succeed("cancel", "demo").out
+    registry.runner("apply", "--wait")
+    assert registry.attempt("demo")["outcome"] == "cancelled"
+    assert not started.exists()
+
+
+def test_a_run_of_a_machine_that_is_gone_can_be_written_off_and_tried_again(registry, started):
+    registry.merge({"demo": script_spec("--started", started)})
+    claim_alone(registry)
+    other = registry.clone("other")
+    refused = other.runner("cancel", "demo")
+    assert (refused.code, "--lost" in refused.err) == (3, True)
+    assert "lost" in other.succeed("cancel", "demo", "--lost").out
+    other.succeed("retry", "demo", "--wait")
+    assert registry_attempt(other)["outcome"] == "succeeded"
+    registry.runner("apply", "--wait")  # the first clone's claim is no claim any more
+    assert len(started.read_text().split()) == 1
+
+
+def registry_attempt(clone: LiveRegistry):
+    clone.git("fetch", "--quiet")
+    return clone.attempt("demo")

@@ -109,3 +109,10 @@ def test_what_has_not_succeeded_cannot_be_reproduced(registry):
     answer = registry.runner("reproduce", "broken")
     assert answer.code == 1
     assert "broken has no run that succeeded" in answer.err
+
+
+def test_without_the_metrics_in_full_there_is_nothing_to_compare_with(registry):
+    other = registry.clone("elsewhere")  # its run store is a folder of its own
+    answer = other.runner("reproduce", "steady")
+    assert answer.code == 4, answer
+    assert "are not in this clone's run store" in answer.err

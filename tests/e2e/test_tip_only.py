@@ -65,3 +65,15 @@ def test_a_fork_that_changed_its_lineage_cannot_use_the_ledger(registry):
     assert answer.code == 1
     assert "belongs to another registry" in answer.err
     assert nothing_was_launched(registry)
+
+
+def test_a_set_back_branch_is_seen_from_a_fresh_clone_too(registry):
+    before = registry.merge({"notes.md": "one\n"})
+    applied = registry.merge({"notes.md": "two\n"})
+    registry.succeed("apply")
+    registry.git("reset", "--quiet", "--hard", before)
+    registry.git("push", "--quiet", "--force", "origin", "HEAD:main")
+    registry.git("gc", "--quiet", "--prune=now", cwd=registry.origin)
+    answer = registry.clone("fresh").runner("apply")
+    assert answer.code == 1
+    assert applied[:12] in answer.err  # it is older, or nobody here can tell

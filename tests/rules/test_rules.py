@@ -219,4 +219,4 @@ def test_a_dataset_that_dvc_has_not_recorded_as_it_is_now_is_hinted_at(tmp_path)
     files = WorkTree(tmp_path)
     (finding,) = check(load_experiments(files), files, REGISTRY)
     assert (finding.rule, finding.level, finding.key) == ("data.recorded", "hint", "data.val.arith")
-    assert "dvc commit data/b.jsonl" in finding.cure
+    assert "dvc commit -f data/b.jsonl" in finding.cure

@@ -27,9 +27,9 @@ def matrix(rest: str) -> str:
 
 CASES = {
     # What is no YAML, or YAML that a person could misread.
-    "empty": Case("", "spec.syntax", 1, 1, "", "the file is empty", "runner new"),
-    "only a comment": Case("# x\n", "spec.syntax", 1, 1, "", "the file is empty", "runner new"),
-    "null": Case("null\n", "spec.syntax", 1, 1, "", "the file is empty", "runner new"),
+    "empty": Case("", "spec.syntax", 1, 1, "", "the file is empty", "docs/spec.md"),
+    "only a comment": Case("# x\n", "spec.syntax", 1, 1, "", "the file is empty", "docs/spec.md"),
+    "null": Case("null\n", "spec.syntax", 1, 1, "", "the file is empty", "docs/spec.md"),
     "a list": Case("- a\n- b\n", "spec.type", 1, 1, "", "no mapping", "key: value"),
     "a word": Case("hello\n", "spec.type", 1, 1, "", "no mapping", "key: value"),
     "open list": Case("a: [1, 2\nb: 3\n", "spec.syntax", 1, 4, "", "`[` is not closed", "close it with `]`"),

@@ -221,3 +221,21 @@ def test_a_tracker_that_is_being_written_is_no_error(tmp_path):
     make_step(tmp_path, 2, "model_world_size_1_rank_0.pt")
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("")
     assert list(VERL.checkpoints(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["data.train_files", "++data.train_files", "actor_rollout_ref.model.path", "model.path",
+     "trainer.resume_from_path", "trainer.logger", "engine.seed", "hydra.run.dir",
+     "reward.custom_reward_function.path"],
+)  # fmt: skip
+def test_overrides_cannot_replace_what_identity_knows_of(key):
+    said = VERL.refusals(run_of(GRPO, overrides={key: "x"}).spec)
+    assert [refusal.path for refusal in said] == [("overrides", key)]
+    first, _, rest = key.partition(".")
+    nested = VERL.refusals(run_of(GRPO, overrides={first: {rest: "x"}}).spec)
+    assert [refusal.path for refusal in nested] == [("overrides", first)]
+
+
+def test_other_overrides_are_the_users_affair():
+    assert VERL.refusals(run_of(GRPO, overrides={"trainer.critic_warmup": 1}).spec) == ()
