@@ -50,6 +50,7 @@ def _layout(run: Run) -> Layout:
         model=model.path if model and on_hub else "$MODEL",
         checkpoints="$CHECKPOINTS",
         metrics="$METRICS",
+        config="$CONFIG",
         samples="$SAMPLES",
         inside="$RUNNER/node/inside",
     )

@@ -98,6 +98,7 @@ def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, in
         model=_model(task, scratch),
         checkpoints=str(checkpoints),
         metrics=str(scratch / "metrics.raw.jsonl"),
+        config=str(scratch / "hydra"),
         samples=str(scratch / "samples"),
         inside=str(cpu.INSIDE),
     )

@@ -31,6 +31,8 @@ class Layout(NamedTuple):
     checkpoints: str
     metrics: str
     """The file that the trainer writes its metrics to."""
+    config: str
+    """Folder in which a trainer may leave its resolved config."""
     samples: str
     """Folder for generated answers."""
     inside: str

@@ -59,7 +59,12 @@ class VerlTrainer:
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return verl's command line; `overrides` of the spec come last and win."""
         module = verl_sft if _terms(run).stage == "sft" else verl_ppo
-        settings = {**module.settings(run, layout, steps), **_overrides(run.spec.overrides)}
+        config = {"hydra.run.dir": Setting(layout.config, "node")}  # with all defaults, kept
+        settings = {
+            **module.settings(run, layout, steps),
+            **config,
+            **_overrides(run.spec.overrides),
+        }
         arguments = tuple(override(key, setting.value) for key, setting in settings.items())
         return Command(
             (*module.program(run, layout), *arguments), _environment(run, layout), settings

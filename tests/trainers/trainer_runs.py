@@ -15,6 +15,7 @@ LAYOUT = Layout(
     model="/run/model",
     checkpoints="/run/checkpoints",
     metrics="/run/metrics.jsonl",
+    config="/run/config",
     samples="/run/samples",
     inside="/runner/node/inside",
 )
