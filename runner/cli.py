@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from runner.workspace import Workspace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-launcher_option = click.option("--launcher", metavar="NAME", help="Instead of registry.yaml's.")
+launcher_option = click.option(
+    "--launcher", metavar="NAME", help="Instead of registry.yaml's; there is: local."
+)
 wait_option = click.option("--wait", is_flag=True, help="Follow the runs until they have ended.")
 
 
@@ -54,7 +56,7 @@ def _launcher(workspace: Workspace, name: str | None) -> Any:
     return LAUNCHERS[chosen](workspace)
 
 
-@cli.command()
+@cli.command(short_help="Make a git repository a registry.")
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_context
 def init(context: click.Context, directory: Path | None) -> None:
@@ -149,7 +151,7 @@ def launch(
     return _show_applied(done, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Launch an experiment whose inputs have changed.")
 @click.argument("name")
 @launcher_option
 @wait_option
@@ -169,7 +171,7 @@ def rerun(
     return _show_applied(done, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Give an ended run another attempt.")
 @click.argument("run")
 @launcher_option
 @wait_option
@@ -269,7 +271,7 @@ def render(context: click.Context, spec: str, what: str) -> None:
     click.echo(rendered(_open(context), spec, what))
 
 
-@cli.command("try")
+@cli.command("try", short_help="Train a few steps of an uncommitted spec.")
 @click.argument("spec")
 @click.option(
     "--steps", default=2, show_default=True, type=click.IntRange(min=1), help="How many at most."
@@ -282,7 +284,7 @@ def try_(context: click.Context, spec: str, steps: int) -> int:
     return try_spec(_open(context), spec, steps)
 
 
-@cli.command()
+@cli.command(short_help="Run a recorded run again: does its result hold?")
 @click.argument("run")
 @click.option(
     "--require", type=click.Choice(["bitwise", "curve", "statistical", "claim"]),
@@ -336,7 +338,7 @@ def data_card(context: click.Context, path: str, write: bool) -> None:
     screen.print_json(described.model_dump(mode="json"))
 
 
-@cli.command()
+@cli.command(short_help="Write the JSON Schemas and reference pages.")
 @click.option("--check", is_flag=True, help="Exit 1 when a committed schema is stale.")
 @click.pass_context
 def schema(context: click.Context, check: bool) -> int:

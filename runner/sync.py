@@ -99,7 +99,7 @@ def observe(
     if result is not None:
         evidence = folder.evidence()
         if evidence is None or result.exit_code == EXIT_OUTSIDE:
-            outcome: Outcome = "cancelled" if "cancelled" in result.error else "lost"
+            outcome: Outcome = "cancelled" if result.cancelled else "lost"
             return _end(
                 attempt, beat, outcome, result.error, "" if outcome == "cancelled" else _AGAIN
             )

@@ -46,7 +46,7 @@ def test_a_killed_run_is_lost_with_its_step_and_retried_from_its_checkpoint(
     for process in registry.processes(job):
         process.send_signal(signal.SIGKILL)
 
-    assert registry.succeed("sync").err.endswith("demo: ended\n")
+    assert "demo: ❌ lost: its process is gone without a word" in registry.succeed("sync").out
     attempt = registry.attempt("demo")
     assert attempt["outcome"] == "lost"
     assert "is gone without a word at step 5 of 8" in attempt["reason"]
