@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runner.findings import Finding, at
@@ -32,13 +32,26 @@ class _Fault(NamedTuple):
 
 def explain(errors: Iterable[Any], model: Model, marks: Marks) -> Iterator[Finding]:
     """Yield a finding for each of pydantic's `errors` of `model` with the values of `marks`."""
-    for detail in errors:
-        fault = _located(detail, marks.root)
+    faults = [_located(detail, marks.root) for detail in errors]
+    misspelt = set(_misspelt(faults))
+    for fault in faults:
+        if fault.kind == "missing" and fault.path in misspelt:
+            continue  # It is there under another spelling, which has a finding of its own.
         if fault.kind == "too_short" and len(fault.value) >= fault.context["min_length"]:
             continue  # Invalid entries do not count for pydantic; they have errors of their own.
         rule, message, cure = _words(fault, model, marks)
         place = marks.key if fault.on_key else marks.value
         yield at(place(fault.path), dotted(fault.path), rule, message, cure)
+
+
+def _misspelt(faults: Sequence[_Fault]) -> Iterator[Path]:
+    """Yield the missing keys that an unknown key beside them probably means."""
+    missing = [fault.path for fault in faults if fault.kind == "missing"]
+    for fault in faults:
+        if fault.kind == "extra_forbidden":
+            beside = {str(path[-1]) for path in missing if path[:-1] == fault.path[:-1]}
+            if near := nearest(str(fault.path[-1]), beside):
+                yield (*fault.path[:-1], near)
 
 
 def is_incomplete(error: Any) -> bool:
