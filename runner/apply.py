@@ -22,6 +22,7 @@ from runner.ledger.documents import run_documents
 from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node.checkpoints import newest_complete
 from runner.plan import NOTHING_FORCED, Forced, Launchable, Plan, make_plan
+from runner.report.publish import experiment_pages
 from runner.runfolder import open_run_store
 from runner.spec.check import load_experiments, load_registry
 from runner.spec.resolve import ResolvedRun, Resolver
@@ -105,6 +106,7 @@ def claim(
     tree = CommitTree(workspace.repository, commit)
     registry = load_registry(tree)
     planned: list[tuple[Plan, tuple[Launchable, ...]]] = []
+    changed: list[str] = []
 
     def step(snapshot: Snapshot) -> Changes:
         check_not_older(workspace, snapshot, commit)
@@ -116,14 +118,29 @@ def claim(
             if launcher.name == "local":
                 check_train_python(workspace, resolved.run.spec)  # before anything is claimed
             _put_claim(draft, launcher, resolved, commit)
-        _put_entries(draft, runs, commit)
+        busy = {resolved.run.experiment for resolved in launched}  # sync writes their pages
+        changed[:] = [name for name in _put_entries(draft, runs, commit) if name not in busy]
         if not forced.names:
             draft.set_applied(commit)
         ids = ", ".join(resolved.run_id for resolved in launched)
         return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
 
     workspace.ledger.transact(step)
+    if changed:
+        _publish(workspace, changed)
     return planned[0]
+
+
+def _publish(workspace: Workspace, names: Sequence[str]) -> None:
+    """Write the pages of experiments that stand for other runs, or expect something else, now."""
+
+    def step(snapshot: Snapshot) -> Changes:
+        draft = Draft(snapshot)
+        for path, content in experiment_pages(workspace, snapshot, names).items():
+            draft.put(path, content)
+        return draft.changes(f"Pages of {', '.join(names)}")
+
+    workspace.ledger.transact(step)
 
 
 def _put_claim(draft: Draft, launcher: Launcher, resolved: ResolvedRun, commit: str) -> None:
@@ -162,23 +179,32 @@ def first_attempt(
     )
 
 
-def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> None:
-    """Note what each experiment stands for; it counts as reconciled when nothing of it is open.
+def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> list[str]:
+    """Note what each experiment stands for, and return the names of those where that has changed.
 
+    An experiment counts as reconciled when nothing of it is open.
     While a run of an edited file is held or waits, the former digest stays, so that the file still
     counts as edited when the hold is lifted.
     """
+    changed: list[str] = []
     for name in dict.fromkeys(run.resolved.run.experiment for run in runs):
         of_name = [run for run in runs if run.resolved.run.experiment == name]
         former = draft.snapshot.experiment(name)
         is_open = any(run.action.action in ("hold", "wait") for run in of_name)
         known = tuple(r.resolved.run_id for r in of_name if draft.record(r.resolved.run_id))
         own = (former.own_digest if former else "") if is_open else of_name[0].own_digest
-        unchanged = former and (former.own_digest, former.runs) == (own, known)
+        expect = of_name[0].resolved.run.spec.expect
+        unchanged = former and (former.own_digest, former.runs, former.expect) == (
+            own,
+            known,
+            expect,
+        )
         if known and not unchanged:
             draft.put_experiment(
-                ExperimentEntry(name=name, own_digest=own, runs=known, commit=commit)
+                ExperimentEntry(name=name, own_digest=own, runs=known, commit=commit, expect=expect)
             )
+            changed.append(name)
+    return changed
 
 
 def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, ...]:

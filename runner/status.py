@@ -21,7 +21,7 @@ from runner.report.markdown import to_markdown
 from runner.report.notation import number
 from runner.report.outcome import describe, progress
 from runner.report.progress import ProgressRow
-from runner.report.publish import report_of
+from runner.report.publish import judged_records, report_of, reports_of
 from runner.report.run_page import run_page
 from runner.report.terminal import show_page as print_in_terminal
 from runner.runfolder import AttemptFolder, attempt_folder, curves_of
@@ -80,15 +80,18 @@ def job_row(part: AttemptFolder, title: str, run: Run, *, ended: bool) -> Progre
     )
 
 
-def listed(snapshot: Snapshot, *, all_runs: bool) -> list[RunRecord]:
+def listed(workspace: Workspace, snapshot: Snapshot, *, all_runs: bool) -> list[RunRecord]:
     """Return the runs of the present specs, or of all times, by experiment.
 
-    A run that two files share is listed under the name of each.
+    A run that two files share is listed under the name of each, and judged by what each expects.
     """
     found: list[RunRecord] = []
     for entry in snapshot.experiments().values():
-        ids = entry.history if all_runs else entry.runs
-        records = snapshot.records(ids).values()
+        former = [run_id for run_id in entry.history if run_id not in entry.runs]
+        records = [
+            *judged_records(workspace, snapshot, entry),
+            *(snapshot.records(former).values() if all_runs else ()),
+        ]
         found.extend(record.model_copy(update={"experiment": entry.name}) for record in records)
     return found
 
@@ -96,7 +99,11 @@ def listed(snapshot: Snapshot, *, all_runs: bool) -> list[RunRecord]:
 def status_document(workspace: Workspace, *, all_runs: bool) -> dict[str, Any]:
     """Return the JSON of `status --json`."""
     snapshot = newest_snapshot(workspace)
-    return {"runs": [_entry(workspace, record) for record in listed(snapshot, all_runs=all_runs)]}
+    return {
+        "runs": [
+            _entry(workspace, record) for record in listed(workspace, snapshot, all_runs=all_runs)
+        ]
+    }
 
 
 def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
@@ -124,7 +131,7 @@ def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
 def print_status(workspace: Workspace, *, all_runs: bool) -> None:
     """Print the runs as a table."""
     snapshot = newest_snapshot(workspace)
-    records = listed(snapshot, all_runs=all_runs)
+    records = listed(workspace, snapshot, all_runs=all_runs)
     if not records:
         screen.say("no runs yet; runner plan shows what apply would launch")
         return
@@ -190,7 +197,7 @@ def show_page(workspace: Workspace, name: str, *, markdown: bool) -> None:
     if entry is None:
         page = run_page(report_of(workspace, snapshot, snapshot.find(name)))
     else:
-        reports = [report_of(workspace, snapshot, r) for r in snapshot.records(entry.runs).values()]
+        reports = reports_of(workspace, snapshot, entry)
         former = [run_id for run_id in entry.history if run_id not in entry.runs]
         history = list(snapshot.records(former).values())
         page = experiment_page(name, groups_of(reports), history)

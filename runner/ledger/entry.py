@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from runner.ledger.record import ledger_json
+from runner.spec.expectation import Expectation
 from runner.spec.section import Section
 
 FOLDER = "experiments"
@@ -23,6 +24,8 @@ class ExperimentEntry(Section):
     """Ids of all runs that it ever stood for, oldest first."""
     commit: str
     """The commit that was reconciled."""
+    expect: tuple[Expectation, ...] = Field(default=(), strict=False)
+    """What its spec expects; it bears no identity, so it may change after the runs."""
 
     @property
     def path(self) -> str:

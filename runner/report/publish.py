@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from runner.forges.base import DESCRIPTION_LIMIT, Status, StatusState
 from runner.ledger.documents import experiment_of
+from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Judgement, RunRecord, folder, now
 from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
+from runner.report.judge import judge_expectations
 from runner.report.leaderboard import Standing
 from runner.report.outcome import describe_all
 from runner.report.pages import experiment_files, leaderboard_files, run_files
@@ -30,14 +33,60 @@ def published_files(
         if not record.is_active:
             texts |= run_files(report_of(workspace, snapshot, record))
             texts |= _checkpoint_pointer(record)
-    for name in _experiments_of(snapshot, changed):
-        texts |= _experiment(workspace, snapshot, name, changed)
-    texts |= leaderboard_files(standings(snapshot, changed))
-    for context, status in statuses(workspace, snapshot, changed.values()).items():
-        name = context.removeprefix(f"{workspace.registry.status_prefix}/")
-        content = {**status._asdict(), "at": now()}
-        texts[f"experiments/{name}/status.json"] = json.dumps(content, indent=1) + "\n"
+    encoded = {path: text.encode() for path, text in texts.items()}
+    names = _experiments_of(snapshot, changed)
+    return {**encoded, **experiment_pages(workspace, snapshot, names, changed)}
+
+
+def experiment_pages(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    names: Iterable[str],
+    changed: Mapping[str, RunRecord] = MappingProxyType({}),
+) -> dict[str, bytes]:
+    """Return the pages and statuses of experiments, and the leaderboard.
+
+    `changed` are records newer than the snapshot's, by run id.
+    """
+    texts: dict[str, str] = {}
+    for name in names:
+        entry = snapshot.experiment(name)
+        if entry is not None:
+            reports = reports_of(workspace, snapshot, entry, changed)
+            former = [run_id for run_id in entry.history if run_id not in entry.runs]
+            texts |= experiment_files(name, reports, _records(snapshot, former, changed))
+            status = _status(workspace, name, [report.record for report in reports])
+            content = {**status._asdict(), "at": now()}
+            texts[f"experiments/{name}/status.json"] = json.dumps(content, indent=1) + "\n"
+    texts |= leaderboard_files(standings(workspace, snapshot, changed))
     return {path: text.encode() for path, text in texts.items()}
+
+
+def reports_of(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    entry: ExperimentEntry,
+    changed: Mapping[str, RunRecord] = MappingProxyType({}),
+) -> list[RunReport]:
+    """Return what the pages say about an experiment's runs, judged by what it expects itself.
+
+    Two files of one identity share their runs and may expect different things of them; and what a
+    file expects may have been edited since.
+    """
+    records = _records(snapshot, entry.runs, changed)
+    reports = (report_of(workspace, snapshot, record) for record in records)
+    return [_judged_by(entry, report) for report in reports]
+
+
+def _judged_by(entry: ExperimentEntry, report: RunReport) -> RunReport:
+    if entry.expect == report.spec.expect:
+        return report
+    spec = report.spec.model_copy(update={"expect": entry.expect})
+    latest = report.record.latest
+    if latest.state == "ended":
+        judgements = judge_expectations(spec, report.curves)
+        latest = latest.model_copy(update={"judgements": judgements})
+    return report._replace(spec=spec, record=report.record.with_latest(latest))
 
 
 def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> RunReport:
@@ -67,27 +116,34 @@ def _experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> lis
     return list(dict.fromkeys((*(record.experiment for record in changed.values()), *sharing)))
 
 
-def _experiment(
-    workspace: Workspace, snapshot: Snapshot, name: str, changed: Mapping[str, RunRecord]
-) -> dict[str, str]:
-    entry = snapshot.experiment(name)
-    if entry is None:
-        return {}
-    present = _records(snapshot, entry.runs, changed)
-    reports = [report_of(workspace, snapshot, record) for record in present]
-    former = [run_id for run_id in entry.history if run_id not in entry.runs]
-    return experiment_files(name, reports, _records(snapshot, former, changed))
-
-
-def standings(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[Standing]:
+def standings(
+    workspace: Workspace, snapshot: Snapshot, changed: Mapping[str, RunRecord]
+) -> list[Standing]:
     """Return each experiment of the ledger with the runs of its present version."""
     found = []
     for name, entry in snapshot.experiments().items():
-        records = _records(snapshot, entry.runs, changed)
+        records = judged_records(workspace, snapshot, entry, changed)
         if records:
             spec = experiment_of(snapshot, records[0].run_id)
             found.append(Standing(name, spec, tuple(records)))
     return found
+
+
+def judged_records(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    entry: ExperimentEntry,
+    changed: Mapping[str, RunRecord] = MappingProxyType({}),
+) -> list[RunRecord]:
+    """Return an experiment's records, judged by what it expects itself.
+
+    Their curves are read only where that is not what was judged when the runs ended.
+    """
+    records = _records(snapshot, entry.runs, changed)
+    specs = [experiment_of(snapshot, record.run_id) for record in records]
+    if all(spec.expect == entry.expect for spec in specs):
+        return records
+    return [report.record for report in reports_of(workspace, snapshot, entry, changed)]
 
 
 def _records(
@@ -117,11 +173,20 @@ def statuses(
     found = {}
     for name in _experiments_of(snapshot, changed):
         entry = snapshot.experiment(name)
-        runs = _records(snapshot, entry.runs if entry else changed, changed)
-        context = f"{workspace.registry.status_prefix}/{name}"
-        description = describe_all(runs).text[:DESCRIPTION_LIMIT]
-        found[context] = Status(runs[-1].latest.commit, context, _state(runs), description)
+        if entry is None:
+            runs = list(changed.values())
+        else:
+            runs = judged_records(workspace, snapshot, entry, changed)
+        status = _status(workspace, name, runs)
+        found[status.context] = status
     return found
+
+
+def _status(workspace: Workspace, name: str, runs: list[RunRecord]) -> Status:
+    """Return the status of an experiment by its runs together."""
+    context = f"{workspace.registry.status_prefix}/{name}"
+    description = describe_all(runs).text[:DESCRIPTION_LIMIT]
+    return Status(runs[-1].latest.commit, context, _state(runs), description)
 
 
 def _state(runs: list[RunRecord]) -> StatusState:

@@ -50,7 +50,7 @@ def test_a_trial_that_fails_shows_its_last_lines(registry):
     finally:
         (registry.root / "experiments" / "idea.yaml").unlink()
     assert answer.code == 5
-    assert "the trainer exited 1" in answer.err
+    assert "error: failed at step 1" in answer.err
     assert "ArithmeticError: the ninth wave" in answer.err
 
 

@@ -111,7 +111,9 @@ def test_ended_runs_are_kept_with_the_command_that_tries_again(registry):
     reasons = {action["experiment"]: action["reason"] for action in answer.json["actions"]}
     run_id = registry.run("crash")["run_id"]
     assert reasons["crash"].endswith(f"runner retry {run_id}")
-    assert registry.succeed("apply").err == "Nothing to do: 9 runs as planned\n"
+    told = registry.succeed("apply").err.splitlines()
+    assert told[0] == "Nothing to do: 9 runs as planned"
+    assert f"  keep     crash: {reasons['crash']}" in told
 
 
 def test_a_refused_spec_blocks_itself_alone(make_registry):
@@ -139,3 +141,34 @@ def test_a_fault_outside_is_no_failure_and_is_tried_again(make_registry):
     assert registry.attempt("good")["outcome"] == "succeeded"
     assert registry.attempt("good")["nonce"] == nonce
     assert len(registry.jobs) == 1
+
+
+def test_each_file_judges_its_runs_by_what_it_expects_also_when_that_is_edited(make_registry):
+    registry = make_registry()
+    low, high = "expect: [{reward/mean: last > -5}]\n", "expect: [{reward/mean: last > 500}]\n"
+    registry.merge({"low": script_spec(more=low), "high": script_spec(more=high)})
+    registry.runner("apply", "--wait")
+    assert registry.run("low")["run_id"] == registry.run("high")["run_id"]
+    states = {name: status(registry, name)["state"] for name in ("low", "high")}
+    assert states == {"low": "success", "high": "failure"}
+
+    registry.merge({"low": script_spec(more=high), "high": script_spec(more=low)})
+    assert "Nothing to do" in registry.succeed("apply").err
+    states = {name: status(registry, name)["state"] for name in ("low", "high")}
+    assert states == {"low": "failure", "high": "success"}
+    assert "last > 500" in registry.ledger("experiments/low/README.md")
+
+
+def test_a_renamed_experiment_has_its_page_at_once(make_registry):
+    registry = make_registry()
+    registry.merge({"old": script_spec()})
+    registry.succeed("apply", "--wait")
+    registry.git("mv", "experiments/old.yaml", "experiments/new.yaml")
+    registry.merge({"notes.md": "renamed\n"})
+    registry.succeed("apply")
+    assert status(registry, "new")["state"] == "success"
+    assert "succeeded" in registry.ledger("experiments/new/README.md")
+
+
+def status(registry: LiveRegistry, name: str):
+    return json.loads(registry.ledger(f"experiments/{name}/status.json"))
