@@ -5,11 +5,11 @@
     │   ├── InvalidSpec       exit 1   findings with file, line, column and key
     │   └── LeaseHeld         exit 1   another job is already the training of this attempt
     ├── OutsideError          exit 3   something outside failed; trying again may help
-    ├── Inconclusive          exit 4   evidence does not decide
-    └── RunFailed             exit 5   the run failed, an expectation failed, not reproduced
+    └── Inconclusive          exit 4   evidence does not decide
 
-A usage error is click's (exit 2), an interrupt is 130. Anything else that escapes is a bug of the
-runner: exit 70, with a log file.
+That a run failed, an expectation did, or a result was not reproduced is no error but a result: exit
+5. A usage error is click's (exit 2), an interrupt is 130. Anything else that escapes is a bug: exit
+70, with a log file.
 """
 
 from __future__ import annotations
@@ -72,9 +72,3 @@ class Inconclusive(RunnerError):
     """The evidence at hand does not decide the question."""
 
     exit_code = EXIT_INCONCLUSIVE
-
-
-class RunFailed(RunnerError):
-    """The run failed, one of its expectations did, or a result was not reproduced."""
-
-    exit_code = EXIT_RUN_FAILED

@@ -12,7 +12,8 @@ from real_git import MakeOriginAndClones, MakeRepository, commit_files, git, wri
 
 from runner.errors import OutsideError, Refused
 from runner.git.process import without_credentials
-from runner.git.repository import CommitTree, Repository, worktree_oid
+from runner.git.repository import CommitTree, Repository
+from runner.spec.inputs import blob_id
 
 FILES = {
     "experiments/a.yaml": "a: 1\n",
@@ -68,7 +69,7 @@ def test_a_commits_files_are_read_without_the_work_tree(root: Path) -> None:
     assert tree.read("experiments/a.yaml") == b"a: 1\n"
     assert tree.read("odd name\té.txt") == b"\x00\xff\n\n"
     assert tree.read("experiments") is None
-    assert tree.oid("experiments/a.yaml") == worktree_oid(b"a: 1\n")
+    assert tree.oid("experiments/a.yaml") == blob_id(b"a: 1\n")
     assert tree.oid("nowhere") is None
 
 
@@ -81,7 +82,7 @@ def test_few_paths_are_read_in_one_process_and_missing_ones_left_out(root: Path)
 
 def test_a_missing_object_is_an_outside_error(root: Path) -> None:
     with pytest.raises(OutsideError, match="missing"):
-        Repository(root).read_many([worktree_oid(b"never stored")])
+        Repository(root).read_many([blob_id(b"never stored")])
 
 
 @pytest.mark.parametrize("revision", ["nonsense", "--all", "", "HEAD~99", "HEAD:reward"])
@@ -135,9 +136,8 @@ def test_the_tip_is_the_remotes_even_where_the_clone_is_behind(
     assert (tip.branch, tip.commit, tip.remote) == ("main", new, "origin")
     assert repository.head() != new
     assert CommitTree(repository, new).read("x") == b"1"
-    assert repository.default_branch() == "main"
     git(two, "remote", "set-head", "origin", "--delete")
-    assert repository.default_branch() == "main"
+    assert repository.tip().branch == "main"
 
 
 def test_without_a_remote_the_local_default_branch_counts(root: Path) -> None:
@@ -146,7 +146,6 @@ def test_without_a_remote_the_local_default_branch_counts(root: Path) -> None:
     git(root, "switch", "--quiet", "-c", "topic")
     commit_files(root, {"x": "1"})
     assert repository.tip() == ("main", first, None)
-    assert repository.default_branch() == "main"
     git(root, "branch", "--quiet", "-D", "main")
     assert repository.tip().branch == "topic"
 
@@ -171,10 +170,8 @@ def test_a_remote_that_hangs_is_given_up_after_the_deadline(
 
 def test_urls_and_settings(root: Path) -> None:
     repository = Repository(root)
-    assert repository.remote_url() is None
     assert repository.remote("origin") is None
     git(root, "remote", "add", "origin", "https://host.invalid/o/r.git")
-    assert repository.remote_url("origin") == "https://host.invalid/o/r.git"
     assert repository.git_config("user.name") == "Test Person"
     assert repository.git_config("no.such") is None
 

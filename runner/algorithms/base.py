@@ -53,11 +53,9 @@ class Terms(Section):
     loss_aggregation: LossAggregation | None = None
     group_size: int = 1
     """Answers sampled per prompt."""
-    normalize_by_std: bool = True
     clip: ClipRatio | None = None
     kl: Kl | None = None
     entropy_coefficient: float = 0.0
-    needs_critic: bool = False
 
     @property
     def needs_reward(self) -> bool:

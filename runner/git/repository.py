@@ -7,7 +7,6 @@ in one process, by object id, because one `git show` per file costs a hundred ti
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -169,23 +168,6 @@ class Repository:
             return None
         return Remote(self._git, name, self._network_seconds)
 
-    def remote_url(self, name: str = "origin") -> str | None:
-        """Return where the remote is, after git's own rewriting; may hold credentials."""
-        answer = self._git.ask("remote", "get-url", name)
-        return answer.text if answer.status == 0 else None
-
-    def default_branch(self, remote: str = "origin") -> str:
-        """Return the default branch's name: the remote's, else the one this clone starts from.
-
-        Raises OutsideError when the remote must be asked and does not answer.
-        """
-        known = self._git.ask("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
-        if known.status == 0:
-            return known.text.removeprefix(f"refs/remotes/{remote}/")
-        if there := self.remote(remote):
-            return there.head()[0]
-        return self._local_default_branch()
-
     def _local_default_branch(self) -> str:
         for usual in (self.git_config("init.defaultBranch"), "main", "master"):
             if usual and self.reference(f"refs/heads/{usual}"):
@@ -272,11 +254,6 @@ class CommitTree:
         entry = self.files.get(path)
         # A link is no file: what it points to is not part of what was reviewed under this name.
         return entry.oid if entry and entry.mode in ("100644", "100755") else None
-
-
-def worktree_oid(content: bytes) -> str:
-    """Return the id that git gives a blob of these bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _tree_entries(listing: str) -> Iterator[tuple[str, Entry]]:
