@@ -14,6 +14,7 @@ from runner import __version__, screen
 from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
 
 if TYPE_CHECKING:
+    from runner.plan import Forced
     from runner.workspace import Workspace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -131,6 +132,17 @@ def _show_applied(done: Any, *, as_json: bool) -> int:
     return int(done.exit_code)
 
 
+def _launch_only(
+    context: click.Context, forced: Forced, launcher: str | None, *, wait: bool, as_json: bool
+) -> int:
+    from runner.follow import apply_and_follow
+
+    workspace = _open(context)
+    chosen = _launcher(workspace, launcher)
+    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
+    return _show_applied(done, as_json=as_json)
+
+
 @cli.command()
 @click.argument("name")
 @launcher_option
@@ -141,14 +153,10 @@ def launch(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is held."""
-    from runner.follow import apply_and_follow
     from runner.plan import Forced
 
-    workspace = _open(context)
     forced = Forced(launch=frozenset({name}))
-    chosen = _launcher(workspace, launcher)
-    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
-    return _show_applied(done, as_json=as_json)
+    return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)
 
 
 @cli.command(short_help="Launch an experiment whose inputs have changed.")
@@ -161,14 +169,10 @@ def rerun(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is stale: data, code or a base under it has changed."""
-    from runner.follow import apply_and_follow
     from runner.plan import Forced
 
-    workspace = _open(context)
     forced = Forced(rerun=frozenset({name}))
-    chosen = _launcher(workspace, launcher)
-    done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
-    return _show_applied(done, as_json=as_json)
+    return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)
 
 
 @cli.command(short_help="Give an ended run another attempt.")

@@ -89,8 +89,8 @@ def listed(workspace: Workspace, snapshot: Snapshot, *, all_runs: bool) -> list[
     for entry in snapshot.experiments().values():
         former = [run_id for run_id in entry.history if run_id not in entry.runs]
         records = [
-            *judged_records(workspace, snapshot, entry),
             *(snapshot.records(former).values() if all_runs else ()),
+            *judged_records(workspace, snapshot, entry),
         ]
         found.extend(record.model_copy(update={"experiment": entry.name}) for record in records)
     return found
