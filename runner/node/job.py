@@ -12,11 +12,10 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +23,7 @@ import psutil
 
 from runner.errors import Refused
 from runner.files import write_atomically
+from runner.node import shared_memory
 
 MARKER = "ROLLBOOK_JOB"
 TASK = "task.json"
@@ -34,11 +34,6 @@ CANCELLED = "cancelled"
 """Mark of a person's wish to stop: without it a SIGTERM is somebody else's, such as a shutdown."""
 CANCELLED = "cancelled"
 """Mark that whoever cancels a job leaves before stopping it; another signal is no cancellation."""
-SHARED_MEMORY = "shared-memory.txt"
-"""Names of the segments below /dev/shm that the job's processes have mapped so far."""
-
-SEGMENTS = Path("/dev/shm")  # noqa: S108
-_SEGMENT = re.compile(rf"{SEGMENTS}/([^/\s]+)$")
 KILL_DEADLINE = 10.0
 LOOK_SECONDS = 1.0
 """Whoever asks whether a job lives holds its lock for an instant, which is no other program's."""
@@ -109,21 +104,11 @@ def marked_processes(job: str) -> list[psutil.Process]:
     return found
 
 
-def note_shared_memory(folder: Path, processes: Iterable[psutil.Process]) -> None:
-    """Add the segments that `processes` have mapped to the job's list."""
-    known = _segments(folder)
-    mapped = {name for process in processes for name in _mapped(process.pid)}
-    if mapped - known:
-        write_atomically(folder / SHARED_MEMORY, "\n".join(sorted(known | mapped)).encode())
-
-
 def sweep(folder: Path) -> None:
     """Kill what is left of a job whose node program has ended; free its memory and its disk."""
     _kill(marked_processes(folder.name))
-    for name in _segments(folder) | set(_abandoned_weights(folder)):
-        with contextlib.suppress(OSError):
-            if _is_ours(SEGMENTS / name):
-                (SEGMENTS / name).unlink()
+    began = (folder / PROCESS).stat().st_mtime if has_started(folder) else None
+    shared_memory.free(folder, began)
     shutil.rmtree(temporary_folder(folder.name), ignore_errors=True)
     if scratch := _scratch(folder):
         # What is worth keeping is in the run store.
@@ -139,27 +124,6 @@ def temporary_folder(job: str) -> Path:
     return Path(tempfile.gettempdir()) / f"rb-{hashlib.sha256(job.encode()).hexdigest()[:10]}"
 
 
-def _abandoned_weights(folder: Path) -> Iterator[str]:
-    """Yield segments of verl's weight transfer that nobody maps any more, made since the job began.
-
-    They live for seconds, so they may be missed by `note_shared_memory`.
-    """
-    if not has_started(folder):
-        return
-    began = (folder / PROCESS).stat().st_mtime
-    found = {path.name for path in SEGMENTS.glob("verl_weights_*") if _is_ours(path, began)}
-    if found:
-        yield from found - {name for process in psutil.pids() for name in _mapped(process)}
-
-
-def _is_ours(segment: Path, since: float = 0.0) -> bool:
-    """Whether a segment is this user's, on a machine that others use too, and made `since` then."""
-    with contextlib.suppress(OSError):
-        state = segment.stat()
-        return state.st_uid == os.getuid() and state.st_ctime >= since
-    return False
-
-
 def _scratch(folder: Path) -> str | None:
     try:
         return str(json.loads((folder / TASK).read_text())["scratch"])
@@ -172,21 +136,6 @@ def _kill(processes: list[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(processes, timeout=KILL_DEADLINE)
-
-
-def _segments(folder: Path) -> set[str]:
-    path = folder / SHARED_MEMORY
-    return set(path.read_text().split()) if path.exists() else set()
-
-
-def _mapped(pid: int) -> Iterator[str]:
-    try:
-        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        if match := _SEGMENT.search(line):
-            yield match[1]
 
 
 @contextlib.contextmanager

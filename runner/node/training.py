@@ -10,7 +10,7 @@ import yaml
 
 from runner.errors import OutsideError
 from runner.node import evidence as facts
-from runner.node import job
+from runner.node import job, shared_memory
 from runner.node.channel import CONFIG, EVIDENCE, REWARDS, TRAINER_LOG, Channel
 from runner.node.checkpoints import CheckpointPublisher, export
 from runner.node.continuation import earlier_metrics, earlier_rewards
@@ -68,7 +68,7 @@ class Training:
         self._take_config()
         if self._sampler.is_due(SAMPLE_SECONDS):
             processes = job.marked_processes(self._task.job)
-            job.note_shared_memory(self._folder, processes)
+            shared_memory.note(self._folder, processes)
             self._sampler.sample(processes)
 
     def publish_checkpoints(self) -> None:

@@ -25,14 +25,6 @@ with job.held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
-MAP = """\
-import mmap, os, sys, time
-file = open(f"/dev/shm/{sys.argv[1]}", "w+b")
-file.truncate(4096)
-area = mmap.mmap(file.fileno(), 4096)
-print("mapped", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -149,22 +141,6 @@ def wait_for_marker(name: str, pid: int) -> None:
         time.sleep(0.01)
 
 
-def test_sweeping_frees_shared_memory_that_a_killed_process_has_left(folder, start):
-    name = f"rollbook-test-{uuid.uuid4().hex[:12]}"
-    segment = Path("/dev/shm") / name
-    process = start(MAP, name)
-    assert process.stdout.readline() == "mapped\n"
-    try:
-        job.note_shared_memory(folder, job.marked_processes(folder.name))
-        process.kill()
-        process.wait()
-        assert segment.exists()
-        job.sweep(folder)
-        assert not segment.exists()
-    finally:
-        segment.unlink(missing_ok=True)
-
-
 def test_sweeping_removes_the_scratch_folder(folder, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -172,31 +148,4 @@ def test_sweeping_removes_the_scratch_folder(folder, tmp_path):
     (folder / job.TASK).write_text(f'{{"scratch": "{scratch}"}}')
     job.sweep(folder)
     assert not scratch.exists()
-    job.sweep(folder)
-
-
-def test_another_users_shared_memory_is_left_alone(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
-    job.SEGMENTS.mkdir()
-    with job.held(folder):
-        pass
-    ours, named = job.SEGMENTS / "verl_weights_1", job.SEGMENTS / "named"
-    for path in (ours, named):
-        path.touch()
-    (folder / job.SHARED_MEMORY).write_text("named\ngone")
-    monkeypatch.setattr(os, "getuid", lambda: ours.stat().st_uid + 1)
-    job.sweep(folder)
-    assert ours.exists()
-    assert named.exists()
-    monkeypatch.undo()
-    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
-    job.sweep(folder)
-    assert not ours.exists()
-    assert not named.exists()
-
-
-def test_a_segment_that_cannot_be_freed_ends_no_sweep(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "SEGMENTS", tmp_path / "shm")
-    (job.SEGMENTS / "a-folder").mkdir(parents=True)
-    (folder / job.SHARED_MEMORY).write_text("a-folder")
     job.sweep(folder)

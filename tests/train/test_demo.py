@@ -7,9 +7,9 @@ import re
 import time
 
 import yaml
-from leftovers import shared_memory
 
-from runner.node.job import marked_processes
+from runner.node import shared_memory
+from runner.node.job import marked_processes, temporary_folder
 
 
 def plan(demo, *arguments):
@@ -88,5 +88,6 @@ def test_nothing_of_the_runs_is_left_behind(demo):
     assert len(jobs) >= 3
     for task in jobs:
         assert marked_processes(task.parent.name) == []
-        assert shared_memory(task.parent) == []
+        assert shared_memory.left(task.parent) == []
+        assert not temporary_folder(task.parent.name).exists()
     assert not list((demo.path / ".rollbook/scratch").glob("*"))

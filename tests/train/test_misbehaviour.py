@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from leftovers import shared_memory
 
+from runner.node import shared_memory
 from runner.node.job import marked_processes, temporary_folder
 
 DEADLINE = 600.0
@@ -50,7 +50,7 @@ def left_of(demo, job):
     scratch = list((demo.path / ".rollbook/scratch").glob(f"{job}*"))
     temporary = [temporary_folder(job)] if temporary_folder(job).exists() else []
     weights = list(Path("/dev/shm").glob("verl_weights_*"))
-    return [*found, *shared_memory(folder), *scratch, *temporary, *weights]
+    return [*found, *shared_memory.left(folder), *scratch, *temporary, *weights]
 
 
 def test_a_killed_supervised_run_is_told_truly_and_goes_on_from_its_checkpoint(demo):
