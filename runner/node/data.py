@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from runner.errors import OutsideError
 from runner.node.task import Input
@@ -132,7 +133,7 @@ def to_parquet(source: Path, target: Path, name: str | None = None) -> int:
     return len(rows)
 
 
-def _read(source: Path):  # type: ignore[no-untyped-def]
+def _read(source: Path) -> Any:
     import pyarrow
     import pyarrow.json as json_table
     import pyarrow.parquet as parquet
