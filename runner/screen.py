@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from runner.findings import Finding
-    from runner.plan import Action, Plan
+    from runner.plan import Action, Plan, Verb
 
 _COLOURS = {
     "launch": "green",
@@ -107,14 +107,14 @@ def headline(plan: Plan) -> str:
     parts = []
     if launches := plan.count("launch"):
         parts.append(f"launches {count(launches, 'run')}")
-    names = {
+    names: dict[Verb, str] = {
         "wait": "waits for another run",
         "hold": "held",
         "stale": "stale",
         "orphan": "orphaned",
         "refuse": "refused",
     }
-    parts += [f"{number} {text}" for verb, text in names.items() if (number := plan.count(verb))]  # type: ignore[arg-type]
+    parts += [f"{number} {text}" for verb, text in names.items() if (number := plan.count(verb))]
     state = " (uncommitted work tree)" if plan.uncommitted else ""
     if not parts:
         return f"Nothing to do: {count(plan.count('keep'), 'run')} as planned{state}"
