@@ -42,25 +42,111 @@ class ClipRatio(Section):
     high: float = Field(default=0.2, gt=0, le=10, description="Upper clip distance.")
 
 
+class Critic(Section):
+    """The value model that estimates the return of each token."""
+
+    learning_rate: float = Field(
+        default=1.0e-5, ge=0, le=1, description="Peak learning rate of the critic."
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="First steps that train the critic alone."
+    )
+    clip: float = Field(
+        default=0.5, gt=0, le=100, description="How far a value may move in one update."
+    )
+
+
+class DynamicSampling(Section):
+    """Prompts whose answers all score the same are left out, and others sampled instead."""
+
+    metric: Literal["reward", "accuracy"] = Field(
+        default="accuracy", description="What has to differ within a group."
+    )
+    max_batches: int = Field(
+        default=10, ge=1, le=1000, description="Batches sampled for one step at most."
+    )
+
+
+class OverlongPenalty(Section):
+    """A reward that falls linearly over the last tokens before the length limit."""
+
+    buffer_tokens: int = Field(gt=0, description="Length of the slope, in tokens.")
+    factor: float = Field(default=1.0, gt=0, le=100, description="Penalty at the limit.")
+
+
+class SoftGate(Section):
+    """Temperatures of the sigmoid that takes the place of clipping (SAPO)."""
+
+    positive: float = Field(default=1.0, gt=0, le=100, description="For positive advantages.")
+    negative: float = Field(default=1.05, gt=0, le=100, description="For negative advantages.")
+
+
+class Preference(Section):
+    """A loss on pairs of a chosen and a rejected answer."""
+
+    loss: Literal["sigmoid", "hinge", "ipo"] = Field(
+        default="sigmoid", description="Loss of a pair's margin."
+    )
+    beta: float = Field(
+        default=0.1, gt=0, le=100, description="Strength of the tie to the reference model."
+    )
+
+
+Advantage = Literal[
+    "grpo",
+    "gae",
+    "rloo",
+    "reinforce_plus_plus",
+    "reinforce_plus_plus_baseline",
+    "remax",
+    "gpg",
+]
+"""Advantage estimators: of a group, of a critic, or against a baseline."""
+
+PolicyLoss = Literal["vanilla", "gspo", "geometric_mean", "cispo", "sapo", "gpg"]
+"""Policy losses; `vanilla` is the clipped surrogate of PPO."""
+
+
 class Terms(Section):
     """An algorithm in neutral words; a trainer spells them as its own keys, or refuses them."""
 
     stage: Literal["sft", "rl", "preference"]
-    advantage: str | None = None
-    """Advantage estimator: `grpo`, `gae`, `rloo`, …; none for supervised training."""
-    policy_loss: str | None = None
-    """`vanilla` (clipped surrogate), `gspo`, `cispo`, …; none for supervised training."""
+    advantage: Advantage | None = None
+    """Advantage estimator; none for supervised and preference training."""
+    policy_loss: PolicyLoss | None = None
     loss_aggregation: LossAggregation | None = None
     group_size: int = 1
     """Answers sampled per prompt."""
+    normalize_by_std: bool = True
+    """Whether a group's advantages are divided by the standard deviation of its rewards."""
     clip: ClipRatio | None = None
+    dual_clip: float | None = None
+    """Bound on the ratio where the advantage is negative; none for the trainer's own."""
     kl: Kl | None = None
     entropy_coefficient: float = 0.0
+    discount: float = 1.0
+    """Gamma: what a reward one token later is worth."""
+    gae_lambda: float = 1.0
+    critic: Critic | None = None
+    dynamic_sampling: DynamicSampling | None = None
+    overlong_penalty: OverlongPenalty | None = None
+    soft_gate: SoftGate | None = None
+    preference: Preference | None = None
 
     @property
     def needs_reward(self) -> bool:
         """Whether answers are scored by a reward function."""
         return self.stage == "rl"
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a frozen copy of the first policy is held beside it."""
+        return self.kl is not None or self.preference is not None
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether an answer is compared with others to the same prompt."""
+        return self.advantage in ("grpo", "rloo", "reinforce_plus_plus_baseline", "gpg")
 
 
 class AlgorithmConfig(Section):

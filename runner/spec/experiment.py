@@ -15,18 +15,13 @@ from pydantic import AfterValidator, Field, model_validator
 from runner.algorithms import Algorithm
 from runner.metrics import check_name
 from runner.spec.expectation import Expectation
-from runner.spec.section import (
-    Duration,
-    Mapping,
-    Positive,
-    RelativePath,
-    Section,
-    Share,
-    check_path,
-    fault,
-)
+from runner.spec.resources import Budget, Resources
+from runner.spec.rollout import Rollout
+from runner.spec.section import Mapping, Positive, RelativePath, Section, check_path, fault
+from runner.spec.training import Training
 
 API_VERSION = "rollbook/v1"
+TRAINER_NAMES = ("verl", "skyrl", "trl", "script")
 
 
 class TrainerPin(NamedTuple):
@@ -44,10 +39,10 @@ def parse_trainer(text: str) -> TrainerPin:
 
 def _check_trainer(text: str) -> str:
     pin = parse_trainer(text)
-    if pin.name not in ("verl", "script"):
+    if pin.name not in TRAINER_NAMES:
+        known = ", ".join(f"{name}==<version>" for name in TRAINER_NAMES if name != "script")
         raise ValueError(
-            f"`{pin.name[:60]}` is no trainer that this version knows; "
-            "write verl==<version> or script"
+            f"`{pin.name[:60]}` is no trainer that this version knows; write {known} or script"
         )
     if pin.name == "script" and pin.version:
         raise ValueError("the script trainer has no version; write `trainer: script`")
@@ -84,6 +79,19 @@ class Model(Section):
         return self
 
 
+Column = Literal[
+    "messages",
+    "prompt",
+    "response",
+    "ground_truth",
+    "data_source",
+    "chosen",
+    "rejected",
+    "tools",
+]
+"""What a column of a dataset can hold."""
+
+
 class Data(Section):
     """Datasets, by path in the repository, and how long their texts may be."""
 
@@ -93,56 +101,13 @@ class Data(Section):
     )
     max_prompt_tokens: Positive = Field(default=1024, description="Longest prompt, in tokens.")
     max_response_tokens: Positive = Field(default=1024, description="Longest answer, in tokens.")
+    columns: dict[Column, str] = Field(
+        default={},
+        description="Columns of the files by what they hold, where their names are others.",
+    )
     shuffle: bool = Field(
         default=True, description="Draw training rows in an order made from the seed."
     )
-
-
-class Training(Section):
-    """How long and how fast to train. A step is one iteration of the trainer's outer loop."""
-
-    epochs: Positive | None = Field(default=None, description="Passes over the training set.")
-    steps: Positive | None = Field(default=None, description="Steps in all; wins over epochs.")
-    prompts_per_step: Positive = Field(
-        description="Prompts of one step (rows, in supervised training), over all devices."
-    )
-    prompts_per_update: Positive | None = Field(
-        default=None, description="Prompts of one optimizer update; default: prompts_per_step."
-    )
-    samples_per_device: Positive | None = Field(
-        default=None,
-        description="Samples of one forward and backward pass on one device (the micro batch).",
-    )
-    learning_rate: float = Field(ge=0, le=1, description="Peak learning rate.")
-    learning_rate_schedule: Literal["constant", "cosine"] = Field(
-        default="constant", description="Course of the learning rate after the warmup."
-    )
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Steps over which the learning rate rises from 0."
-    )
-    weight_decay: float = Field(default=0.01, ge=0, le=1, description="AdamW's weight decay.")
-    precision: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Number format of training and rollout."
-    )
-    save_every: Positive | None = Field(
-        default=None, description="Steps between checkpoints; the last step saves too. None: never."
-    )
-    evaluate_every: Positive | None = Field(
-        default=None, description="Steps between validations. None: never."
-    )
-    evaluate_before_training: bool = Field(
-        default=False, description="Validate at step 0: the baseline that `first` means in expect."
-    )
-
-
-class Rollout(Section):
-    """How answers are sampled during reinforcement learning."""
-
-    engine: Literal["vllm"] = Field(default="vllm", description="Inference engine.")
-    tensor_parallel: Positive = Field(default=1, description="GPUs that share one engine.")
-    gpu_memory: Share = Field(default=0.6, description="Share of GPU memory for the engine.")
-    temperature: float = Field(default=1.0, ge=0, le=10, description="Sampling temperature.")
-    top_p: Share = Field(default=1.0, description="Nucleus sampling threshold.")
 
 
 class Script(Section):
@@ -155,73 +120,6 @@ class Script(Section):
         strict=False,
         min_length=1,
         description="Files and folders of the repository that the command needs.",
-    )
-
-
-class Candidate(Section):
-    """One place to run; candidates are tried in order."""
-
-    infra: str = Field(
-        min_length=1,
-        max_length=200,
-        description="SkyPilot infra: a cloud, region, k8s/… or slurm/…",
-    )
-    spot: bool = Field(default=False, description="Use preemptible capacity.")
-    needs_approval: bool = Field(
-        default=False, description="Never fall through to this candidate without an owner's yes."
-    )
-
-
-class Recover(Section):
-    """How often a run may be started again without a person."""
-
-    preemptions: Annotated[int, Field(ge=0, le=100)] = Field(
-        default=5, description="Recoveries after lost capacity."
-    )
-    errors: Annotated[int, Field(ge=0, le=10)] = Field(
-        default=0, description="Restarts after the trainer failed."
-    )
-
-
-class Resources(Section):
-    """What a run needs. Without accelerators it trains on the CPU."""
-
-    accelerators: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[1-9]\d*$")] | None = Field(
-        default=None, description="GPU type and number per node, such as H100:8."
-    )
-    nodes: Annotated[int, Field(gt=0, le=1024)] = Field(default=1, description="Number of nodes.")
-    candidates: tuple[Candidate, ...] = Field(
-        default=(), strict=False, description="Places to try, in this order."
-    )
-    wait_per_candidate: Duration = Field(
-        default=1800,
-        description="How long to wait for capacity before trying the next candidate.",
-        json_schema_extra={"default": "30m"},
-    )
-    max_duration: Duration = Field(
-        default=86400,
-        description="Wall-clock limit of one attempt; it is stopped when over.",
-        json_schema_extra={"default": "24h"},
-    )
-    recover: Recover = Field(default=Recover(), description="Restarts without a person.")
-
-    @property
-    def gpus_per_node(self) -> int:
-        """Accelerators on each node; 0 on the CPU."""
-        return int(self.accelerators.rsplit(":", 1)[1]) if self.accelerators else 0
-
-    @property
-    def devices(self) -> int:
-        """Training processes over all nodes; the CPU counts as one device per node."""
-        return max(1, self.gpus_per_node) * self.nodes
-
-
-class Budget(Section):
-    """A ceiling on what one run may cost."""
-
-    usd_per_run: float = Field(gt=0, description="US dollars per run, over all its attempts.")
-    when_exceeded: Literal["save_and_stop", "stop"] = Field(
-        default="save_and_stop", description="What happens at the ceiling."
     )
 
 

@@ -109,8 +109,9 @@ def resolve(
 
 
 def code_files(spec: Experiment, tree: Tree) -> tuple[str, ...]:
-    """Return the repository files that the run executes: reward, script, what they import."""
+    """Return the repository files that the run executes: reward, tools, script, their imports."""
     roots = [spec.reward.partition(":")[0]] if spec.reward else []
+    roots += [spec.rollout.multi_turn.tools] if spec.rollout.multi_turn else []
     for path in spec.script.files if spec.script else ():
         roots.extend(tree.paths(path, "") if tree.read(path) is None else [path])
     found: set[str] = set()

@@ -35,6 +35,7 @@ BOUNDS = {
 
 FORMS = {
     r"^[a-z0-9][a-z0-9_.-]*$": "write a name of small letters, digits, `_`, `.` and `-`",
+    r"^[a-z0-9][a-z0-9_-]*$": "write the name of a tool format, like `hermes`",
     r"^[A-Za-z0-9._-]+:[1-9]\d*$": "write GPU type and number per node, like `H100:8`",
     r"^[^:\s]+\.py:[A-Za-z_]\w*$": "write `<file>.py:<function>`, like `reward/gsm8k.py:score`",
     r"^[A-Z][A-Z0-9_]{0,99}$": "write the name of a secret, like `HF_TOKEN`; never its value",

@@ -59,6 +59,7 @@ OTHER_VALUES = {
     "data.val": {"sums": "data/val-same.jsonl"},
     "data.max_prompt_tokens": 65,
     "data.max_response_tokens": 33,
+    "data.columns": {"prompt": "query"},
     "data.shuffle": False,
     "reward": "reward/others.py:score",
     "training.epochs": 3,
@@ -71,6 +72,15 @@ OTHER_VALUES = {
     "training.warmup_steps": 3,
     "training.weight_decay": 0.2,
     "training.precision": "fp32",
+    "training.tokens_per_device": 8192,
+    "training.gradient_checkpointing": False,
+    "training.sequence_parallel": 2,
+    "training.offload.parameters": False,
+    "training.offload.optimizer": False,
+    "training.offload.reference": False,
+    "training.lora.rank": 16,
+    "training.lora.alpha": 32,
+    "training.lora.targets": ["q_proj"],
     "training.save_every": 6,
     "training.evaluate_every": 3,
     "training.evaluate_before_training": False,
@@ -78,6 +88,11 @@ OTHER_VALUES = {
     "rollout.gpu_memory": 0.6,
     "rollout.temperature": 0.8,
     "rollout.top_p": 0.9,
+    "rollout.multi_turn.format": "qwen3_coder",
+    "rollout.multi_turn.max_turns": 4,
+    "rollout.validation.samples": 8,
+    "rollout.validation.temperature": 0.7,
+    "rollout.validation.top_p": 0.8,
     "script.command": ["python", "train.py", "--more"],
     "script.files": ["train.py", "lib/__init__.py", "lib/loss.py"],
     "resources.accelerators": "A100:2",
@@ -102,6 +117,7 @@ OTHER_VALUES = {
     "overrides": {"actor_rollout_ref.actor.grad_clip": 2.0},
 }
 ONE_VALUE_ALONE = {
+    "rollout.multi_turn.tools": "code counts by path and content; compared below",
     "apiVersion": "a new version is a new format",
     "algorithm.name": "SFT and GRPO are compared below",
     "rollout.engine": "vllm is the only engine",
@@ -249,7 +265,9 @@ def test_null_in_overrides_is_a_value():
 # What a run reads
 
 
-@pytest.mark.parametrize("path", ["data/train.jsonl", "data/val.jsonl", "reward/sums.py"])
+@pytest.mark.parametrize(
+    "path", ["data/train.jsonl", "data/val.jsonl", "reward/sums.py", "reward/tools.py"]
+)
 def test_one_changed_line_of_what_it_reads_is_another_run(path):
     files = {**FILES, path: FILES[path] + b"\n"}
     assert run_id(GRPO, files) != run_id(GRPO)
