@@ -1,128 +1,24 @@
-# ruff: noqa: E501 - a table reads better in long lines
-"""Every rule: a spec that trips it, with the line it names, and specs that do not."""
+"""Every rule: a spec that trips it, with the line it names, and specs that do not.
+
+The cases stand in `cases_<subject>.py` beside this file, as lists named CASES.
+"""
 
 import hashlib
-from typing import NamedTuple
+import importlib
+from pathlib import Path
 
 import pytest
+from rule_specs import FILES, GOOD, REGISTRY, SCRIPT, Case, found, tree
 
-from runner.registry import Registry
 from runner.rules import RULES, check, check_each
 from runner.spec.check import load_experiments
 from runner.spec.tree import MemoryTree, WorkTree
 
-GOOD = """\
-apiVersion: rollbook/v1
-trainer: verl==0.9.1
-model: {path: Qwen/Qwen2.5-0.5B}
-algorithm: {name: grpo, group_size: 4}
-data: {train: data/a.jsonl, val: {arith: data/b.jsonl}}
-reward: reward/sums.py:score
-training:
-  steps: 2
-  prompts_per_step: 8
-  prompts_per_update: 4
-  learning_rate: 1.0e-6
-  evaluate_every: 1
-expect:
-  - val/arith/accuracy: last - first >= 0.1
-  - reward/mean: last > 0
-secrets: [HF_TOKEN]
-"""
-SCRIPT = """\
-apiVersion: rollbook/v1
-trainer: script
-script: {command: [python, train.py], files: [train.py, lib]}
-training: {steps: 2, prompts_per_step: 8, learning_rate: 0.00001}
-expect: [{val/any/accuracy: last > 0}]
-"""
-FILES = {
-    "data/a.jsonl": b"{}",
-    "data/b.jsonl": b"{}",
-    "reward/sums.py": b"import os\n\n\ndef score(solution_str):\n    return 1.0\n",
-    "reward/broken.py": b"def score(:\n",
-    "reward/nul.py": b"a = '\x00'\n",
-    "reward/deep.py": b"a = " + b"(" * 5000,
-    "reward/big.py": b"#" * (1024 * 1024 + 1),
-    "reward/escape.py": b"def score():\n    return '\\d'\n",
-    "reward/trap.py": b"raise SystemExit('executed')\nasync def score(): ...\n",
-    "data/few.jsonl": b"{}",
-    "data/few.jsonl.dvc": b"outs: [{md5: 0123, path: few.jsonl, meta: {card: {rows: 7, columns: [a],"
-    b" characters: {median: 1, p95: 1, longest: 1}, duplicates: 0, sample_sha256: abc}}}]",
-    "data/odd.jsonl.dvc": b"outs: [{md5: 0123, path: odd.jsonl, meta: {card: 3}}]",
-    "train.py": b"",
-    "lib/x.py": b"",
-}
-REGISTRY = Registry(
-    apiVersion="rollbook/v1",
-    lineage="0" * 32,
-    secrets={"*": ("HF_TOKEN",), "team/*": ("TEAM_KEY",)},
-)
-
-
-class Case(NamedTuple):
-    rule: str
-    old: str
-    new: str
-    line: int
-    key: str
-    message: str
-    cure: str
-
-
-CASES = [
-    Case("batch.divides", "update: 4", "update: 3", 10, "training.prompts_per_update",
-         "8 prompts per step do not divide into updates of 3: 2 would be left over", "2 or 4"),
-    Case("batch.divides", "update: 4", "update: 16", 10, "training.prompts_per_update", "8 would be left", "8 or 4"),
-    Case("batch.devices", "data: {train", "resources: {accelerators: H100:3}\ndata: {train", 10,
-         "training.prompts_per_step", "8 x 4 = 32 samples do not divide over 3 devices", "a multiple of 3"),
-    Case("batch.samples", "  prompts_per_update: 4\n", "  samples_per_device: 5\n", 10, "training.samples_per_device",
-         "a device's 32 samples do not divide into passes of 5", "4 or 2"),
-    Case("spec.idle", "secrets: [HF_TOKEN]", "budget: {usd_per_run: 5}", 16, "budget", "nothing acts on it", "do not rely"),
-    Case("trainer.machines", "secrets: [HF_TOKEN]", "resources: {nodes: 2}", 16, "resources.nodes", "one machine, not 2", "nodes: 1"),
-    Case("trainer.terms", "algorithm: {name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score\ntraining:\n",
-         "algorithm: {name: sft}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\ntraining:\n  evaluate_before_training: true\n", 7,
-         "training.evaluate_before_training", "does not validate before", "delete it"),
-    Case("trainer.version", "0.9.1", "0.8.0", 2, "trainer", "the keys of verl 0.8.0 are not known", "write verl==0.9.1"),
-    Case("training.length", "  steps: 2\n", "", 7, "training", "nothing says how long", "`epochs:` or `steps:`"),
-    Case("policy.secrets", "[HF_TOKEN]", "[HF_TOKEN, WANDB_API_KEY]", 16, "secrets[1]",
-         "does not permit the secret `WANDB_API_KEY` for `x`", "ask an owner"),
-    Case("policy.secrets", "[HF_TOKEN]", "[TEAM_KEY]", 16, "secrets[0]", "`TEAM_KEY` for `x`", "delete it"),
-    Case("data.known", "data/a.jsonl", "data/c.jsonl", 5, "data.train", "neither by DVC nor by git", "dvc add data/c.jsonl"),
-    Case("data.known", "data/b.jsonl", "data/c.jsonl", 5, "data.val.arith", "`data/c.jsonl`", "dvc add"),
-    Case("data.known", "{path: Qwen/Qwen2.5-0.5B}", "{source: path, path: models/m}", 3, "model.path", "`models/m`", "dvc add"),
-    Case("data.train_rows", "data/a.jsonl", "data/few.jsonl", 9, "training.prompts_per_step",
-         "one step takes 8 prompts, the training set has 7", "prompts_per_step: 7 or less"),
-    Case("data.val_rows", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score\n",
-         "{name: sft}\ndata: {train: data/a.jsonl, val: {arith: data/few.jsonl}}\n", 5, "data.val.arith",
-         "`arith` has 7 rows, fewer than the 8 of a step", "more rows"),
-    Case("reward.exists", "reward: reward/sums.py:score\n", "", 4, "algorithm", "`grpo` needs a reward", "add `reward:"),
-    Case("reward.exists", "{name: grpo, group_size: 4}", "{name: sft}", 6, "reward", "`sft` has no use", "delete `reward`"),
-    Case("reward.exists", "sums.py", "sum.py", 6, "reward", "`reward/sum.py` does not exist", "`reward/sums.py`"),
-    Case("reward.exists", ":score", ":scores", 6, "reward", "does not define the function `scores`", "`score`"),
-    Case("reward.exists", ":score", ":os", 6, "reward", "does not define the function `os`", "def os"),
-    Case("reward.exists", "sums.py", "broken.py", 6, "reward", "not valid Python: line 1", "correct it"),
-    Case("reward.exists", "sums.py", "nul.py", 6, "reward", "not valid Python", "correct it"),
-    Case("reward.exists", "sums.py", "deep.py", 6, "reward", "not valid Python", "correct it"),
-    Case("reward.exists", "sums.py", "big.py", 6, "reward", "larger than 1 MiB", "data out"),
-    Case("expect.measurable", "- val/arith/", "- val/arit/", 14, "expect[0]", "no set `arit`", "`val/arith/accuracy`"),
-    Case("expect.measurable", "secrets: [HF_TOKEN]", "checkpoints: {keep_best: val/other/accuracy}", 16, "checkpoints.keep_best", "no set `other`", "one of: arith"),
-    Case("expect.measurable", ", val: {arith: data/b.jsonl}", "", 14, "expect[0]", "no validation set", "data.val"),
-    Case("expect.measurable", "  evaluate_every: 1\n", "", 13, "expect[0]", "not measured during", "training.evaluate_every"),
-    Case("expect.measurable", "evaluate_every: 1\nexpect:\n  - val/arith/accuracy: last - first",
-         "save_every: 1\nexpect:\n  - val/arith/accuracy: first", 14, "expect[0]", "the first value", "evaluate_before_training: true"),
-]  # fmt: skip
-
-
-def tree(text: str, name: str = "x") -> MemoryTree:
-    return MemoryTree({**FILES, f"experiments/{name}.yaml": text.encode()})
-
-
-def found(text: str, name: str = "x"):
-    files = tree(text, name)
-    loaded = load_experiments(files)
-    assert loaded.findings == ()
-    return check(loaded, files, REGISTRY)
+CASES: list[Case] = [
+    case
+    for path in sorted(Path(__file__).parent.glob("cases_*.py"))
+    for case in importlib.import_module(path.stem).CASES
+]
 
 
 @pytest.mark.parametrize("text", [GOOD, SCRIPT], ids=["verl", "script"])
@@ -132,8 +28,8 @@ def test_a_sound_spec_has_no_findings(text):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.new or case.old}"[:60])
 def test_a_rule_names_line_key_reason_and_cure(case):
-    assert GOOD.count(case.old) >= 1
-    findings = found(GOOD.replace(case.old, case.new, 1))
+    assert case.spec.count(case.old) >= 1
+    findings = found(case.spec.replace(case.old, case.new, 1))
     finding = next(finding for finding in findings if finding.rule == case.rule)
     assert (finding.line, finding.key) == (case.line, case.key)
     assert case.message in finding.message
