@@ -43,8 +43,9 @@ FILES = {
     "reward/escape.py": b"def score():\n    return '\\d'\n",
     "reward/trap.py": b"raise SystemExit('executed')\nasync def score(): ...\n",
     "data/few.jsonl": b"{}",
-    "data/few.jsonl.dvc": b"outs: [{md5: 0123, path: few.jsonl, meta: {card: {rows: 7, columns: [a],"
-    b" characters: {median: 1, p95: 1, longest: 1}, duplicates: 0, sample_sha256: abc}}}]",
+    "data/few.jsonl.dvc": b"outs: [{md5: 0123, path: few.jsonl, meta: {card: {rows: 7, "
+    b"columns: [a], characters: {median: 1, p95: 1, longest: 1}, duplicates: 0, "
+    b"sample_sha256: abc}}}]",
     "data/odd.jsonl.dvc": b"outs: [{md5: 0123, path: odd.jsonl, meta: {card: 3}}]",
     "train.py": b"",
     "lib/x.py": b"",

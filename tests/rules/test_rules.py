@@ -110,7 +110,8 @@ def test_a_dataset_that_dvc_has_not_recorded_as_it_is_now_is_hinted_at(tmp_path)
     (tmp_path / "reward/sums.py").write_bytes(FILES["reward/sums.py"])
     for name, content in (("a.jsonl", b"{}"), ("b.jsonl", b"[]")):
         (tmp_path / "data" / name).write_bytes(content)
-        pointer = f"outs: [{{md5: {hashlib.md5(b'{}', usedforsecurity=False).hexdigest()}, hash: md5, path: {name}}}]\n"
+        md5 = hashlib.md5(b"{}", usedforsecurity=False).hexdigest()
+        pointer = f"outs: [{{md5: {md5}, hash: md5, path: {name}}}]\n"
         (tmp_path / "data" / f"{name}.dvc").write_text(pointer)
     files = WorkTree(tmp_path)
     (finding,) = check(load_experiments(files), files, REGISTRY)
