@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.findings import Finding
-from runner.registry import find_root
+from runner.registry import Registry, find_root
 from runner.rules import check
 from runner.screen import count
-from runner.spec.check import in_order, load_experiments, load_registry
-from runner.spec.tree import WorkTree
+from runner.sound import NOTHING, Memory, Sound, WatchedTree, recall, remember
+from runner.spec.check import Loaded, LoadedExperiment, in_order, load_experiments, load_registry
 
 
 class Validation(NamedTuple):
@@ -45,15 +46,50 @@ class Validation(NamedTuple):
 def validate(start: Path, only: Sequence[str] = ()) -> Validation:
     """Check the work tree's specs (`only` some, by name or path) against every rule.
 
-    Raises Refused where there is no registry, InvalidSpec when its settings are invalid.
+    Of a whole registry, experiments that were found sound before and have not changed since are
+    counted and not checked again. Raises Refused where there is no registry, InvalidSpec when its
+    settings are invalid.
     """
     root = find_root(start)
-    tree = WorkTree(root)
+    began = time.time_ns()
+    tree = WatchedTree(root)
     registry = load_registry(tree)
-    loaded = load_experiments(tree, [_name(root, start, spec) for spec in only] or None)
+    if only:
+        return _validated(load_experiments(tree, [_name(root, start, one) for one in only]),
+                          tree, registry, NOTHING)  # fmt: skip
+    former = recall(root)
+    loaded = load_experiments(tree, without=former.sound.keys())
+    validation = _validated(loaded, tree, registry, former)
+    remember(root, former, _sound(loaded, validation), tree, began)
+    return validation
+
+
+def _validated(loaded: Loaded, tree: WatchedTree, registry: Registry, former: Memory) -> Validation:
     findings = in_order((*loaded.findings, *check(loaded, tree, registry)))
     runs = sum(len(experiment.runs) for experiment in loaded.experiments)
-    return Validation(len(loaded.experiments), runs, findings)
+    return Validation(
+        len(loaded.experiments) + len(former.sound),
+        runs + sum(one.runs for one in former.sound.values()),
+        findings,
+    )
+
+
+def _sound(loaded: Loaded, validation: Validation) -> dict[str, Sound]:
+    """Return the experiments that nothing was found in, neither in a file they are made of.
+
+    One that starts from another's run depends on that one's spec, and is always checked.
+    """
+    faulty = {finding.path for finding in validation.findings}
+    return {
+        one.name: Sound(len(one.runs), (one.path, *one.bases))
+        for one in loaded.experiments
+        if not faulty.intersection((one.path, *one.bases)) and not _has_upstream(one)
+    }
+
+
+def _has_upstream(experiment: LoadedExperiment) -> bool:
+    models = (run.spec.model for run in experiment.runs)
+    return any(model is not None and model.source == "run" for model in models)
 
 
 def _name(root: Path, start: Path, spec: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -50,14 +50,16 @@ class Loaded(NamedTuple):
     """The findings of each invalid experiment, by its name, its bases' among them."""
 
 
-def load_experiments(tree: Tree, only: Sequence[str] | None = None) -> Loaded:
-    """Load all experiments of `tree`, or `only` some, by name or path.
+def load_experiments(
+    tree: Tree, only: Sequence[str] | None = None, without: Container[str] = ()
+) -> Loaded:
+    """Load all experiments of `tree` `without` those named, or `only` some, by name or path.
 
     An invalid file blocks the experiments that are or extend it, and no other. Raises Refused for
     a name in `only` that is no experiment.
     """
     specs = Specs(tree)
-    names = [name for name in specs.names if not is_base(name)]
+    names = [name for name in specs.names if not is_base(name) and name not in without]
     findings: list[Finding] = []
     if only is None:
         findings += specs.findings.values()

@@ -1,0 +1,171 @@
+"""Which experiments were found sound before, so that unchanged ones are not checked again.
+
+Remembered per registry, in the user's cache folder: the experiments without a finding, with a stamp
+of each file that they are made of, and a stamp of everything else that checking looked at. Nothing
+needs to be known of what rules read: the tree that they read from takes it down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runner.files import write_atomically
+from runner.spec.load import FOLDER
+from runner.spec.tree import WorkTree
+
+Stamp = tuple[int, ...] | None
+"""Time of change, time of status change, size and inode of a file; None where there is none."""
+
+RACY_NS = 50_000_000
+"""A file changed so shortly before it was read may change again without another stamp: file systems
+count time in ticks of some milliseconds."""
+
+
+class WatchedTree(WorkTree):
+    """A work tree that takes down what is asked of it."""
+
+    def __init__(self, root: Path) -> None:
+        """Read below `root`."""
+        super().__init__(root)
+        self.files: dict[str, Stamp] = {}
+        self.listings: dict[tuple[str, str], str] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """Return the contents of `path`; None where there is no such file."""
+        self.files.setdefault(path, stamp(self.root, path))
+        return super().read(path)
+
+    def paths(self, folder: str, suffix: str) -> list[str]:
+        """Return the files below `folder`, sorted."""
+        found = super().paths(folder, suffix)
+        self.listings.setdefault((folder, suffix), _digest("\0".join(found).encode()))
+        return found
+
+
+class Sound(NamedTuple):
+    """An experiment without a finding."""
+
+    runs: int
+    files: tuple[str, ...]
+    """What it is made of: its own file and its bases."""
+
+
+class Memory(NamedTuple):
+    """What is remembered of a registry."""
+
+    sound: dict[str, Sound]
+    files: dict[str, Stamp]
+    """Stamps of every file that checking read."""
+    listings: dict[tuple[str, str], str]
+
+
+NOTHING = Memory({}, {}, {})
+
+
+def stamp(root: Path, path: str) -> Stamp:
+    """Return the stamp of the file at `path`."""
+    try:
+        status = os.stat(root / path)  # noqa: PTH116 - Path.stat takes twice as long
+    except (OSError, ValueError):
+        return None
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+def recall(root: Path) -> Memory:
+    """Return what still holds of what is remembered of the registry at `root`.
+
+    Anything changed outside of `experiments/` (settings, rewards, pointers of DVC, this program)
+    leaves nothing; a changed spec or base only those that are not made of it.
+    """
+    memory = _load(_place(root))
+    tree = WatchedTree(root)
+    now = {path: stamp(tree.root, path) for path in memory.files}
+    changed = {path for path, was in memory.files.items() if now[path] != was}
+    if any(not _is_spec(path) for path in changed):
+        return NOTHING
+    for folder, suffix in memory.listings:
+        tree.paths(folder, suffix)
+    if tree.listings != memory.listings:
+        return NOTHING
+    sound = {name: one for name, one in memory.sound.items() if not changed.intersection(one.files)}
+    return memory._replace(sound=sound)
+
+
+def remember(
+    root: Path, former: Memory, found: Mapping[str, Sound], tree: WatchedTree, began_ns: int
+) -> None:
+    """Keep `former`, which still holds, and the experiments `found` to be sound in `tree`.
+
+    Nothing is kept that was changed just before it was read at `began_ns`.
+    """
+    sound = {**former.sound, **found}
+    files = {**former.files, **{path: tree.files[path] for path in tree.files}}
+    recent = {path for path, one in files.items() if one and max(one[:2]) > began_ns - RACY_NS}
+    if any(not _is_spec(path) for path in recent):
+        return
+    sound = {name: one for name, one in sound.items() if not recent.intersection(one.files)}
+    wanted = {path for one in sound.values() for path in one.files}
+    listings = {
+        key: digest
+        for key, digest in {**former.listings, **tree.listings}.items()
+        if not _is_spec(f"{key[0]}/")  # new specs are checked, deleted ones are not asked for
+    }
+    kept = {path: one for path, one in files.items() if path in wanted or not _is_spec(path)}
+    _save(_place(root), Memory(sound, kept, listings))
+
+
+def _is_spec(path: str) -> bool:
+    return path.startswith(f"{FOLDER}/")
+
+
+def _place(root: Path) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "rollbook" / "sound" / f"{_digest(str(root).encode())[:16]}.json"
+
+
+def _load(place: Path) -> Memory:
+    try:
+        document = json.loads(place.read_bytes())
+        if document["program"] != _program():
+            return NOTHING
+        return Memory(
+            {name: Sound(runs, tuple(files)) for name, (runs, files) in document["sound"].items()},
+            {path: tuple(one) if one else None for path, one in document["files"].items()},
+            {(folder, suffix): digest for folder, suffix, digest in document["listings"]},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return NOTHING  # no memory, or one that is damaged: everything is checked
+
+
+def _save(place: Path, memory: Memory) -> None:
+    document: dict[str, Any] = {
+        "program": _program(),
+        "sound": memory.sound,
+        "files": memory.files,
+        "listings": [(*key, digest) for key, digest in memory.listings.items()],
+    }
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, json.dumps(document, separators=(",", ":")).encode())
+    except OSError:
+        return  # a memory is a convenience
+
+
+def _program() -> str:
+    """Return a digest that is another one when this program is."""
+    package = Path(__file__).parent
+    stamps: Iterable[str] = (
+        f"{path.relative_to(package)}{stamp(package, str(path))}"
+        for path in sorted(package.rglob("*"))
+        if path.suffix in (".py", ".json")
+    )
+    return _digest("".join(stamps).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

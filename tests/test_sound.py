@@ -1,0 +1,151 @@
+"""What was found sound before: never another answer than checking everything gives."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runner import sound
+from runner.sound import NOTHING, recall
+from runner.validate import validate
+
+SPEC = """\
+apiVersion: rollbook/v1
+trainer: verl==0.9.1
+model: {path: Qwen/Qwen2.5-0.5B}
+algorithm: {name: grpo, group_size: 4}
+data: {train: data/a.jsonl}
+reward: reward/sums.py:score
+training: {steps: 2, prompts_per_step: 8, learning_rate: 1.0e-6}
+"""
+FILES = {
+    "registry.yaml": f"apiVersion: rollbook/v1\nlineage: '{'0' * 32}'\nsecrets: {{'*': [KEY]}}\n",
+    "data/a.jsonl": "{}\n",
+    "reward/sums.py": "def score(solution_str):\n    return 1.0\n",
+    "experiments/bases/b.yaml": SPEC,
+    "experiments/alone.yaml": SPEC + "secrets: [KEY]\n",
+    "experiments/folder/derived.yaml": "extends: bases/b\nseeds: [1, 2]\n",
+    "experiments/after.yaml": SPEC.replace("path: Qwen/Qwen2.5-0.5B", "source: run, path: alone"),
+}
+BROKEN = {
+    "registry.yaml": FILES["registry.yaml"].replace("KEY", "OTHER"),
+    "data/a.jsonl": None,
+    "reward/sums.py": "def another(solution_str):\n    return 1.0\n",
+    "experiments/bases/b.yaml": SPEC.replace("steps: 2, ", ""),
+    "experiments/alone.yaml": SPEC.replace("1.0e-6", "-1"),
+    "experiments/folder/derived.yaml": "extends: bases/c\n",
+    "experiments/new.yaml": "extends: bases/b\nseeds: []\n",
+}
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "registry"
+    for path, text in FILES.items():
+        write(root, path, text)
+    return root
+
+
+def write(root: Path, path: str, text: str | None) -> None:
+    file = root / path
+    if text is None:
+        file.unlink(missing_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+@pytest.fixture(autouse=True)
+def _files_are_old_enough(monkeypatch):
+    """Tests write and read within milliseconds; the guard against that has a test of its own.
+
+    So no two texts of one file here have the same length.
+    """
+    monkeypatch.setattr(sound, "RACY_NS", -(10**18))
+
+
+def afresh(root: Path):
+    """Return what validating finds without any memory."""
+    cache = Path(os.environ["XDG_CACHE_HOME"])
+    kept = cache.with_name("kept")
+    if cache.exists():
+        cache.rename(kept)
+    result = validate(root)
+    shutil.rmtree(cache, ignore_errors=True)
+    if kept.exists():
+        kept.rename(cache)
+    return result
+
+
+def test_unchanged_experiments_are_remembered_and_counted(registry):
+    first = validate(registry)
+    assert (first.experiments, first.runs, first.findings) == (3, 4, ())
+    assert set(recall(registry).sound) == {"alone", "folder/derived"}
+    assert validate(registry) == first
+
+
+def test_one_that_starts_from_another_run_is_always_checked(registry):
+    validate(registry)
+    assert "after" not in recall(registry).sound
+
+
+@pytest.mark.parametrize("path", BROKEN)
+def test_whatever_is_broken_is_found(registry, path):
+    validate(registry)
+    write(registry, path, BROKEN[path])
+    found = validate(registry)
+    assert found.errors
+    assert found == afresh(registry)
+    write(registry, path, FILES.get(path))
+    assert validate(registry).findings == ()
+
+
+def test_an_experiment_with_a_hint_is_told_every_time(registry):
+    write(registry, "experiments/alone.yaml", SPEC + "budget: {usd_per_run: 5}\n")
+    hints = [finding.rule for finding in validate(registry).findings]
+    assert hints
+    assert [finding.rule for finding in validate(registry).findings] == hints
+
+
+def test_a_changed_spec_leaves_the_others_remembered(registry):
+    validate(registry)
+    write(registry, "experiments/alone.yaml", SPEC + "seeds: [3, 4, 5]\n")
+    assert set(recall(registry).sound) == {"folder/derived"}
+    assert validate(registry).runs == 6
+
+
+def test_a_file_that_appears_where_one_was_looked_for_counts(registry):
+    validate(registry)
+    pointer = "outs: [{md5: 00000000000000000000000000000000, hash: md5, path: a.jsonl}]\n"
+    write(registry, "data/a.jsonl.dvc", pointer)
+    assert recall(registry) == NOTHING
+
+
+def test_a_file_changed_while_it_is_read_is_not_remembered(registry, monkeypatch):
+    monkeypatch.setattr(sound, "RACY_NS", 10**12)
+    validate(registry)
+    assert recall(registry).sound == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"program": 1}', b"\xff"])
+def test_a_damaged_memory_is_none(registry, content):
+    first = validate(registry)
+    (place,) = (Path(os.environ["XDG_CACHE_HOME"]) / "rollbook" / "sound").iterdir()
+    place.write_bytes(content)
+    assert recall(registry) == NOTHING
+    assert validate(registry) == first
+
+
+def test_any_series_of_edits_gives_what_checking_afresh_gives(registry):
+    chance = random.Random(7)  # noqa: S311 - the same edits every time
+    for _ in range(40):
+        path = chance.choice(sorted(BROKEN))
+        write(registry, path, chance.choice([BROKEN[path], FILES.get(path)]))
+        try:
+            assert validate(registry) == afresh(registry)
+        except Exception as error:
+            with pytest.raises(type(error)):
+                afresh(registry)
