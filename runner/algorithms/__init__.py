@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from runner.algorithms.dpo import Dpo
 from runner.algorithms.grpo import Grpo
 from runner.algorithms.sft import Sft
 
-Algorithm = Annotated[Sft | Grpo, Field(discriminator="name")]
+Algorithm = Annotated[Sft | Grpo | Dpo, Field(discriminator="name")]
