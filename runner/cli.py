@@ -322,6 +322,56 @@ def reproduce(
     return done.exit_code
 
 
+@cli.command("eval", short_help="Measure a run's checkpoint on validation sets.")
+@click.argument("run")
+@click.option(
+    "--data", "sets", metavar="NAME=PATH", multiple=True,
+    help="A validation set; default: those of the run's spec.",
+)  # fmt: skip
+@click.option("--reward", metavar="FILE:FUNCTION", help="Default: that of the run's spec.")
+@click.option(
+    "--samples", default=1, show_default=True, type=click.IntRange(1, 1024),
+    help="Answers per prompt.",
+)  # fmt: skip
+@click.option(
+    "--temperature", type=click.FloatRange(0, 10), help="Default: 0 for one answer, else 1."
+)
+@json_option
+@click.pass_context
+def eval_(
+    context: click.Context,
+    run: str,
+    sets: tuple[str, ...],
+    reward: str | None,
+    samples: int,
+    temperature: float | None,
+    as_json: bool,
+) -> int:
+    """Measure a run's checkpoint on validation sets, here; nothing is recorded."""
+    from runner.evaluate import Question, evaluate
+    from runner.spec.rollout import Validation
+
+    heat = temperature if temperature is not None else float(samples > 1)
+    sampling = Validation(samples=samples, temperature=heat)
+    question = Question(run, _named_sets(sets), reward, sampling)
+    done = evaluate(_open(context), question)
+    if as_json:
+        screen.print_json(done.document())
+    else:
+        done.show()
+    return done.exit_code
+
+
+def _named_sets(sets: tuple[str, ...]) -> dict[str, str]:
+    named = {}
+    for text in sets:
+        name, separator, path = text.partition("=")
+        if not (name and separator and path):
+            raise click.UsageError(f"--data {text!r}: write it as <name>=<path>")
+        named[name] = path
+    return named
+
+
 @cli.group()
 def data() -> None:
     """Dataset cards and checks."""
