@@ -108,6 +108,9 @@ SFT: dict[str, Any] = {
     "data": {"train": "data/train.jsonl"},
     "training": {"epochs": 1, "prompts_per_step": 8, "learning_rate": 1e-05},
 }
+DPO: dict[str, Any] = {**SFT, "algorithm": {"name": "dpo", "loss": "sigmoid", "beta": 0.1}}
+COMPLETE = (GRPO, SCRIPT, DPO)
+"""Specs that set each field between them."""
 
 FILES: dict[str, bytes] = {
     "data/train.jsonl": b'{"prompt": "1+1", "answer": "2"}\n',
@@ -168,6 +171,16 @@ def changed(spec: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
         inner = inner[part]
     inner[last] = value
     return copied
+
+
+def setting(path: str) -> dict[str, Any]:
+    """Return the first of the complete specs that sets the field at the dotted `path`."""
+    return next(spec for spec in COMPLETE if _has(spec, path.split(".")))
+
+
+def _has(spec: Any, parts: list[str]) -> bool:
+    first, *rest = parts
+    return isinstance(spec, dict) and first in spec and (not rest or _has(spec[first], rest))
 
 
 def leaves(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:

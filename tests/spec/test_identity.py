@@ -20,6 +20,7 @@ from identity_specs import (
     resolved,
     run_id,
     sections,
+    setting,
 )
 from spec_texts import load_one
 from yaml_styles import float_spellings, yaml_texts
@@ -55,6 +56,8 @@ OTHER_VALUES = {
     "algorithm.kl.estimator": "k1",
     "algorithm.entropy_coefficient": 0.02,
     "algorithm.loss_aggregation": "sequence_mean_token_mean",
+    "algorithm.loss": "hinge",
+    "algorithm.beta": 0.2,
     "data.train": "data/same-content.jsonl",
     "data.val": {"sums": "data/val-same.jsonl"},
     "data.max_prompt_tokens": 65,
@@ -153,7 +156,7 @@ def test_every_field_has_a_case_here_and_every_case_a_field():
 
 @pytest.mark.parametrize("name", sorted(OTHER_VALUES))
 def test_a_field_changes_the_identity_exactly_when_it_is_declared_in(name):
-    spec = SCRIPT if name.startswith("script.") else GRPO
+    spec = setting(name)
     other = changed(spec, name, OTHER_VALUES[name])
     assert other != spec
     # For digests the case names another place of the same content; contents are changed below.
