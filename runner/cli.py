@@ -383,7 +383,7 @@ def data() -> None:
 @click.pass_context
 def data_card(context: click.Context, path: str, write: bool) -> None:
     """Describe a dataset: rows, columns, lengths, duplicates, digest of its sample rows."""
-    from runner.card import card_of, write_card
+    from runner.datasets.card import card_of, write_card
 
     workspace = _open(context)
     described = card_of(workspace.root / path)

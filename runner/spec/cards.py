@@ -1,13 +1,16 @@
 """Dataset cards as the repository holds them: what is known of a dataset without its content.
 
 `runner data card --write` keeps a card in the `meta` block of the data's .dvc file, or of the
-output of its stage in dvc.yaml.
+output of its stage in dvc.yaml: `card` where the output is the dataset, `cards` by name where it is
+a folder of several.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -36,21 +39,48 @@ class Card(Section):
     """Rows that are equal to an earlier one."""
     sample_sha256: str
     """Digest of the sample rows as JSON with sorted keys, one a line."""
+    holds: dict[str, str] = Field(default={})
+    """What each column holds, fields of objects by dotted names: `text`, `messages or none` …"""
+    lengths: dict[str, Quantiles] = Field(default={})
+    """Characters of each column that has text."""
+    formats: dict[str, str] = Field(default={})
+    """The format that was recognised for each stage of training, by its columns."""
+    faults: dict[str, int] = Field(default={})
+    """Rows with which training of a stage would fail, or learn from nothing; without those of 0."""
+    repeated_prompts: int | None = None
+    """Rows whose prompt stood in an earlier one; None where no format was recognised."""
+    prompts: str = ""
+    """A sample of the prompts' digests, to compare sets by (see `runner/datasets/survey.py`)."""
+
+    @property
+    def tells_columns(self) -> bool:
+        """Whether it says what columns hold: cards made before that was kept do not."""
+        return bool(self.holds)
 
 
 class Cards:
     """The cards of a tree, read when the first one is asked for."""
 
-    def __init__(self, tree: Tree) -> None:
-        """Look into `tree`."""
+    def __init__(
+        self, tree: Tree, describe: Callable[[Tree, str], Card | None] | None = None
+    ) -> None:
+        """Look into `tree`; `describe` makes the card of a dataset that has none, where it can."""
         self._tree = tree
-        self._cards: dict[str, Card] | None = None
+        self._describe = describe
+        self._described: dict[str, Card | None] = {}
+
+    @cached_property
+    def _cards(self) -> dict[str, Card]:
+        return dict(_cards(self._tree))
 
     def find(self, path: str) -> Card | None:
-        """Return the card of the dataset at `path`; None without one that can be read."""
-        if self._cards is None:
-            self._cards = dict(_cards(self._tree))
-        return self._cards.get(path)
+        """Return the card of the dataset at `path`; None where nothing is known of it."""
+        kept = self._cards.get(path)
+        if self._describe is None or (kept and kept.tells_columns):
+            return kept
+        if path not in self._described:
+            self._described[path] = self._describe(self._tree, path)
+        return self._described[path] or kept
 
     def rows(self, path: str) -> int | None:
         """Return how many rows the dataset at `path` has, as far as its card tells."""
@@ -60,10 +90,14 @@ class Cards:
 
 def _cards(tree: Tree) -> Iterator[tuple[str, Card]]:
     for path, meta in _metas(tree):
-        try:
-            yield path, Card.model_validate(meta["card"])
-        except (ValidationError, KeyError, TypeError):
-            continue  # `meta` is for anybody to use
+        if not isinstance(meta, dict):
+            continue
+        several = meta.get("cards")
+        named = several.items() if isinstance(several, dict) else ()
+        inside = ((posixpath.join(path, str(name)), card) for name, card in named)
+        for place, card in ((path, meta.get("card")), *inside):
+            with suppress(ValidationError):  # `meta` is for anybody to use
+                yield place, Card.model_validate(card)
 
 
 def _metas(tree: Tree) -> Iterator[tuple[str, Any]]:
