@@ -1,6 +1,9 @@
-"""SkyRL 0.3.0: `skyrl.train.entrypoints.main_base`, started by our entry module.
+"""SkyRL 0.3.0: reinforcement learning on GPUs, with its own `BasePPOExp` and configuration.
 
-Keys and their meaning: `skyrl/train/config/config.py` of that version.
+It is started by `runner/node/inside/rollbook_skyrl.py`, which adds what SkyRL has no key for: the
+spec's reward function as an environment, and metrics as JSON lines. Datasets are read as they are
+for verl: a row without `env_class` belongs to the environment that the config names, which finds
+`data_source`, `reward_model` and `extra_info` of its row itself.
 """
 
 from __future__ import annotations
@@ -9,8 +12,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from runner.spec.experiment import Experiment, Run
+from runner.trainers import skyrl_metrics, skyrl_refusals, skyrl_settings
 from runner.trainers.base import (
     Command,
     Layout,
@@ -21,7 +26,16 @@ from runner.trainers.base import (
     finite,
     whole_step,
 )
+from runner.trainers.skyrl_arguments import argument
 
+RESERVED = re.compile(
+    r"data\.(train_data|val_data)|trainer\.(policy|ref|critic)\.model\.path|trainer\.placement\..+"
+    r"|trainer\.(seed|logger|ckpt_path|export_path|resume_\w+|max_training_steps|epochs)"
+    r"|trainer\.override_entrypoint|environment\.env_class"
+    r"|generator\.inference_engine\.(external_\w+|run_engines_locally)"
+)
+"""Keys of what a run reads, where it writes, how long it is and where it is placed: fields of the
+spec say these."""
 TRACKER = "latest_ckpt_global_step.txt"
 _STEP = re.compile(r"global_step_(\d+)")
 
@@ -34,24 +48,18 @@ class SkyrlTrainer:
     wants_parquet = True
 
     def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
-        """Return what SkyRL has no key for."""
-        if spec.algorithm is None:
-            return ()
-        terms = spec.algorithm.terms()
-        if terms.stage != "rl" or terms.advantage != "grpo":
-            message = f"`{spec.algorithm.name}`: SkyRL cannot run it"
-            return (Refusal(("algorithm",), message, "take the trainer verl or trl"),)
-        return ()
+        """Return what SkyRL has no key for, or would ignore."""
+        return (*skyrl_refusals.refusals(spec), *_refused_overrides(spec.overrides))
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
-        """Return SkyRL's command line."""
-        settings = {"trainer.algorithm.advantage_estimator": Setting("grpo", "algorithm")}
-        arguments = tuple(f"{key}={setting.value}" for key, setting in settings.items())
-        program = (layout.python, f"{layout.inside}/rollbook_skyrl.py")
-        return Command((*program, *arguments), {"PYTHONPATH": layout.inside}, settings)
+        """Return SkyRL's command line; `overrides` of the spec come last and win."""
+        settings = {**skyrl_settings.settings(run, layout, steps), **_overrides(run.spec.overrides)}
+        arguments = tuple(argument(key, setting.value) for key, setting in settings.items())
+        program = (layout.python, "-m", "rollbook_skyrl")
+        return Command((*program, *arguments), _environment(run, layout), settings)
 
     def parse(self, line: str) -> MetricLine | None:
-        """Read a line of our tracker: {"step": …, "data": {…}}."""
+        """Read a line of our entry module's tracker: {"step": …, "data": {…}}."""
         try:
             entry = json.loads(line)
             step, data = whole_step(entry["step"]), dict(entry["data"])
@@ -60,17 +68,76 @@ class SkyrlTrainer:
         return None if step is None else MetricLine(step, finite(data))
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
-        """Translate SkyRL's names."""
-        return {}
+        """Translate SkyRL's names by the table in `skyrl_metrics`."""
+        return skyrl_metrics.canonical(values, run.spec.data.val if run.spec.data else ())
 
     def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
-        """Yield what SkyRL has finished writing."""
-        return iter(())
+        """Yield what SkyRL has finished writing: it writes `latest_ckpt_global_step.txt` last."""
+        newest = _newest(folder / TRACKER)
+        for step, path in sorted(_steps(folder)):
+            if step <= newest and (path / "trainer_state.pt").exists():
+                export = path / "huggingface"
+                has_weights = any(export.glob("*.safetensors"))
+                yield SavedCheckpoint(step, path, export if has_weights else None)
 
     def resume(self, folder: Path, step: int) -> None:
         """Write the file in which SkyRL looks for the newest step."""
         (folder / TRACKER).write_text(str(step))
 
     def needs_ray(self, run: Run) -> bool:
-        """SkyRL's driver joins a Ray cluster."""
+        """The driver joins a Ray cluster."""
         return True
+
+
+def _environment(run: Run, layout: Layout) -> dict[str, str]:
+    environment = {
+        "ROLLBOOK_METRICS": layout.metrics,
+        "ROLLBOOK_CONFIG": layout.config,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": layout.inside,
+        "SKYRL_PYTHONPATH_EXPORT": "1",
+        # Else what vLLM and the workers say goes to a file that nobody keeps.
+        "SKYRL_DUMP_INFRA_LOG_TO_STDOUT": "1",
+    }
+    wandb = run.spec.tracking.wandb
+    if wandb and wandb.entity:
+        environment["WANDB_ENTITY"] = wandb.entity
+    return environment
+
+
+def _refused_overrides(overrides: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Yield the raw keys that say what a run is: identity and resuming would not know of them."""
+    for key, _ in _flat(overrides):
+        if RESERVED.fullmatch(key.lstrip("+~")):
+            place = key if key in overrides else key.partition(".")[0]
+            yield Refusal(
+                ("overrides", place),
+                f"`{key}` is set by the runner",
+                "say it with the spec's field, such as data.train, model, seeds or resources",
+            )
+
+
+def _overrides(overrides: Mapping[str, Any]) -> dict[str, Setting]:
+    return {key: Setting(value, "overrides") for key, value in _flat(overrides)}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _newest(tracker: Path) -> int:
+    """Return the newest step that is complete; -1 without one, or when it is being written."""
+    try:
+        return int(tracker.read_text())
+    except (OSError, ValueError):
+        return -1
+
+
+def _steps(folder: Path) -> Iterator[tuple[int, Path]]:
+    for path in folder.glob("global_step_*"):
+        if match := _STEP.fullmatch(path.name):
+            yield int(match[1]), path
