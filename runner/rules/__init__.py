@@ -10,7 +10,25 @@ from collections.abc import Callable, Iterator
 
 from runner.findings import Finding
 from runner.registry import Registry
-from runner.rules import batch, dataset, expectations, files, policy, reward, rows, trainer
+from runner.rules import (
+    algorithm,
+    batch,
+    dataset,
+    expectations,
+    files,
+    overrides,
+    parallel,
+    pins,
+    policy,
+    resources,
+    resuming,
+    reward,
+    rows,
+    schedule,
+    secrets,
+    tracking,
+    trainer,
+)
 from runner.rules.base import Context, Rule, Subject
 from runner.spec.cards import Cards
 from runner.spec.check import Loaded, LoadedExperiment, in_order
@@ -18,22 +36,53 @@ from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import Tree
 
 RULES: dict[str, Rule] = {
+    "algorithm.clip_order": Rule("hint", algorithm.clip_order),
+    "algorithm.critic": Rule("error", algorithm.critic),
+    "algorithm.dual_clip": Rule("error", algorithm.dual_clip),
+    "algorithm.group": Rule("error", algorithm.group),
+    "algorithm.kl_once": Rule("error", algorithm.kl_once),
     "batch.devices": Rule("error", batch.devices),
     "batch.divides": Rule("error", batch.divides),
     "batch.samples": Rule("error", batch.samples),
+    "batch.tokens": Rule("error", batch.tokens),
     "data.known": Rule("error", dataset.known),
     "data.recorded": Rule("hint", dataset.recorded),
     "data.train_rows": Rule("error", rows.fill_a_step),
     "data.val_rows": Rule("error", rows.fill_a_validation),
+    "determinism.groups": Rule("error", algorithm.determinism),
     "expect.measurable": Rule("error", expectations.measurable),
+    "expect.moves": Rule("error", expectations.moves),
+    "image.digest": Rule("error", pins.image),
+    "overrides.fields": Rule("error", overrides.say_once),
+    "parallel.sequence": Rule("error", parallel.sequence),
+    "parallel.tensor": Rule("error", parallel.tensor),
     "policy.secrets": Rule("error", policy.secrets),
+    "resources.accelerators": Rule("hint", resources.accelerator),
+    "resources.cluster": Rule("hint", resources.cluster),
+    "resources.infra": Rule("hint", resources.infra),
+    "resources.name": Rule("hint", resources.name),
+    "resources.nodes": Rule("error", resources.literal_nodes),
+    "resources.spot": Rule("error", resources.spot),
+    "resume.epochs": Rule("error", resuming.epochs),
+    "resume.folder": Rule("error", resuming.folder),
+    "resume.preempted": Rule("error", resuming.preempted),
+    "resume.restarted": Rule("hint", resuming.restarted),
     "reward.exists": Rule("error", reward.exists),
+    "rollout.on_policy": Rule("hint", algorithm.on_policy),
+    "rollout.sampling": Rule("error", algorithm.sampling),
     "script.files": Rule("error", files.exist),
+    "script.named": Rule("error", files.named),
+    "secrets.plain": Rule("error", secrets.in_plain_text),
     "spec.idle": Rule("hint", trainer.acts_on),
+    "tracking.offline": Rule("hint", tracking.offline),
     "trainer.machines": Rule("error", trainer.has_one_machine),
     "trainer.terms": Rule("error", trainer.expresses),
     "trainer.version": Rule("error", trainer.is_known),
-    "training.length": Rule("error", batch.length),
+    "training.best": Rule("hint", schedule.best),
+    "training.evaluates": Rule("error", schedule.evaluates),
+    "training.length": Rule("error", schedule.length),
+    "training.saves": Rule("error", schedule.saves),
+    "training.warmup": Rule("error", schedule.warmup),
 }
 
 

@@ -1,11 +1,47 @@
-"""Rules on the arithmetic of batches and steps."""
+"""Rules on the arithmetic of batches and of the devices that share them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from runner.findings import Finding
 from runner.rules.base import Subject
+from runner.spec.experiment import Experiment
+
+
+class Share(NamedTuple):
+    """What the ranks that hold whole sequences get of a step or an update."""
+
+    key: str
+    prompts: int
+    group: int
+    ranks: int
+
+    @property
+    def samples(self) -> int:
+        """Answers (rows, in supervised training; pairs, of preferences) over all ranks."""
+        return self.prompts * self.group
+
+    def __str__(self) -> str:
+        """Spell the samples with where they come from."""
+        return f"{self.prompts} x {self.group} = {self.samples}" if self.group > 1 else str(
+            self.prompts
+        )  # fmt: skip
+
+
+def shares(spec: Experiment) -> tuple[Share, ...]:
+    """Return the shares of `spec`'s step and update; none where a script divides them itself.
+
+    Devices that share a sequence (Ulysses) are one rank of data parallelism.
+    """
+    if spec.pin.name == "script" or spec.algorithm is None:
+        return ()
+    group = spec.algorithm.terms().group_size
+    ranks = max(1, spec.resources.devices // (spec.training.sequence_parallel or 1))
+    keys = ("prompts_per_step", "prompts_per_update")
+    said = ((key, getattr(spec.training, key)) for key in keys)
+    return tuple(Share(key, prompts, group, ranks) for key, prompts in said if prompts)
 
 
 def divides(subject: Subject) -> Iterator[Finding]:
@@ -16,56 +52,70 @@ def divides(subject: Subject) -> Iterator[Finding]:
         return
     message = f"{step} prompts per step do not divide into updates of {update}: "
     message += f"{step % update} would be left over"
-    near = sorted(_divisors(step), key=lambda divisor: (abs(divisor - update), divisor))[:2]
-    cure = f"write prompts_per_update: {' or '.join(str(divisor) for divisor in near)}"
+    cure = f"write prompts_per_update: {_near(step, update)}"
     yield subject.at(("training", "prompts_per_update"), message, cure)
 
 
 def devices(subject: Subject) -> Iterator[Finding]:
-    """The samples of a step and of an update divide over the devices (verl utils/config.py)."""
-    spec = subject.spec
-    if spec.pin.name == "script" or spec.algorithm is None:
-        return
-    group, count = spec.algorithm.terms().group_size, spec.resources.devices
-    for key in ("prompts_per_step", "prompts_per_update"):
-        prompts = getattr(spec.training, key)
-        if prompts is not None and prompts * group % count:
-            of = f"{prompts} x {group} = {prompts * group}" if group > 1 else str(prompts)
-            message = f"{of} samples do not divide over {count} devices"
-            yield subject.at(("training", key), message, f"take a multiple of {count}")
+    """The samples of a step and of an update divide over the devices.
+
+    verl utils/config.py and engine_workers.py; SkyRL distributed/dispatch.py; with TRL a step is a
+    whole number of samples per process.
+    """
+    sequence = subject.spec.training.sequence_parallel or 1
+    for share in shares(subject.spec):
+        if share.samples % share.ranks:
+            over = f"{share.ranks} devices"
+            if sequence > 1:
+                over = f"{share.ranks} groups of {sequence} devices"
+            message = f"{share} samples do not divide over {over}"
+            cure = f"take a multiple of {share.ranks}"
+            yield subject.at(("training", share.key), message, cure)
 
 
 def samples(subject: Subject) -> Iterator[Finding]:
     """`samples_per_device` divides what a device gets of a step and of an update.
 
     verl splits each device's samples into passes of exactly that size (workers/engine/utils.py) and
-    fails at the first step where they do not divide, minutes after the start.
+    fails at the first step where they do not divide, minutes after the start; SkyRL asserts the
+    same (train/utils/utils.py); TRL would take another number of prompts than the spec says.
     """
-    spec = subject.spec
-    each = spec.training.samples_per_device
-    if each is None or spec.pin.name == "script" or spec.algorithm is None:
-        return
-    group, count = spec.algorithm.terms().group_size, spec.resources.devices
-    for prompts in (spec.training.prompts_per_step, spec.training.prompts_per_update):
-        if prompts is None or prompts * group % count:
-            continue
-        share = prompts * group // count
-        if share % each:
-            message = f"a device's {share} samples do not divide into passes of {each}"
-            near = sorted(_divisors(share), key=lambda divisor: (abs(divisor - each), divisor))[:2]
-            cure = f"write samples_per_device: {' or '.join(str(one) for one in near)}"
+    each = subject.spec.training.samples_per_device
+    for share in shares(subject.spec) if each else ():
+        whole, left = divmod(share.samples, share.ranks)
+        if each and not left and whole % each:
+            message = f"a device's {whole} samples do not divide into passes of {each}"
+            cure = f"write samples_per_device: {_near(whole, each)}"
             yield subject.at(("training", "samples_per_device"), message, cure)
             return
 
 
-def length(subject: Subject) -> Iterator[Finding]:
-    """`training` says how long: `epochs` or `steps`."""
-    training = subject.spec.training
-    if training.epochs is None and training.steps is None:
-        message = "nothing says how long to train"
-        yield subject.at(("training",), message, "add `epochs:` or `steps:`", on_key=True)
+def tokens(subject: Subject) -> Iterator[Finding]:
+    """`tokens_per_device` stands alone, and has room for the longest prompt with its answer.
+
+    verl utils/seqlen_balancing.py: "max_token_len must be greater than the sequence length", where
+    devices that share a sequence add up.
+    """
+    training, data = subject.spec.training, subject.spec.data
+    budget, key = training.tokens_per_device, ("training", "tokens_per_device")
+    if budget is None:
+        return
+    if training.samples_per_device is not None:
+        message = f"passes are cut by tokens ({budget}) or by samples "
+        message += f"({training.samples_per_device}), not by both"
+        yield subject.at(key, message, "delete one of tokens_per_device and samples_per_device")
+    sequence = training.sequence_parallel or 1
+    longest = data.max_prompt_tokens + data.max_response_tokens if data else 0
+    if budget * sequence < longest:
+        room = f"{budget} x {sequence} = {budget * sequence}" if sequence > 1 else str(budget)
+        message = f"{room} tokens have no room for a prompt and answer of {longest}"
+        cure = f"write tokens_per_device: {-(-longest // sequence)} or more; twice as much is usual"
+        yield subject.at(key, message, cure)
 
 
-def _divisors(number: int) -> set[int]:
-    small = [one for one in range(1, int(number**0.5) + 1) if number % one == 0]
-    return {*small, *(number // one for one in small)}
+def _near(number: int, wanted: int) -> str:
+    """Return the one or two divisors of `number` that are nearest to `wanted`."""
+    small = {one for one in range(1, int(number**0.5) + 1) if number % one == 0}
+    divisors = {*small, *(number // one for one in small)}
+    near = sorted(divisors, key=lambda divisor: (abs(divisor - wanted), divisor))[:2]
+    return " or ".join(str(divisor) for divisor in near)

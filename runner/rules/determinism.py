@@ -1,32 +1,73 @@
 """How closely a run can be repeated at best, known before it is run.
 
-verl 0.9.1: the vLLM engine draws random numbers in the order in which requests arrive, so sampled
-answers differ between two runs of one seed (rollout.full_determinism gives every request the same
-seed, which makes the answers of a group equal and leaves GRPO nothing to learn from). Supervised
-training on a CPU with full determinism was bitwise the same in two runs.
+verl 0.9.1: the engine draws random numbers in the order in which requests arrive, so sampled
+answers differ between two runs of one seed. Its determinism mode (docs/advance/determinism) wants
+the settings in `VERL_MODE` together, one turn per conversation, and no groups: every request then
+gets the same seed, which makes the answers of a group equal (measured: one distinct answer of
+four). Supervised training on a CPU with full determinism was bitwise the same in two runs
+(measured). SkyRL's engines are asynchronous too. TRL runs transformers' own Trainer.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from runner.rules.raw import raw_keys
 from runner.spec.experiment import Experiment
 
 Best = Literal["bitwise", "statistical", "curve"]
 
+VERL_MODE: dict[str, Any] = {
+    "actor_rollout_ref.rollout.full_determinism": True,
+    "actor_rollout_ref.actor.fsdp_config.full_determinism": True,
+    "trainer.use_v1": False,
+}
+"""What has to be set for verl's reinforcement learning to repeat itself."""
 
-def best_verdict(spec: Experiment) -> tuple[Best, str]:
+Verdict = tuple[Best, str]
+
+
+def best_verdict(spec: Experiment) -> Verdict:
     """Return the strictest verdict that a repeat of `spec` can reach, and why no stricter one."""
-    if spec.pin.name == "script":
+    if spec.pin.name == "script" or spec.algorithm is None:
         return "bitwise", "Whether the script draws the same numbers again is its own affair."
-    if spec.algorithm is not None and spec.algorithm.terms().stage == "rl":
-        return (
-            "statistical",
-            "Bitwise is out: verl samples answers asynchronously, in the order of arrival.",
-        )
-    if spec.overrides.get("engine.full_determinism") is True:
+    if spec.algorithm.terms().stage == "rl":
+        return _of_sampling(spec)
+    key = {"verl": "engine.full_determinism", "trl": "full_determinism"}.get(spec.pin.name)
+    if key is None:
+        return "curve", f"{spec.pin.name} has no setting for deterministic kernels."
+    if _said(spec, key) is True:
         return "bitwise", "Deterministic kernels are on and the order of rows comes from the seed."
-    return (
-        "curve",
-        "Bitwise needs deterministic kernels: overrides: {engine.full_determinism: true}",
-    )
+    return "curve", f"Bitwise needs deterministic kernels: overrides: {{{key}: true}}"
+
+
+def _of_sampling(spec: Experiment) -> Verdict:
+    """Return the verdict of a run that samples answers."""
+    if spec.pin.name != "verl":
+        return _statistical(f"{spec.pin.name} has no setting that gives answers a fixed order.")
+    terms = spec.algorithm.terms() if spec.algorithm else None
+    missing = next((key for key, value in VERL_MODE.items() if _said(spec, key) != value), None)
+    if terms and terms.group_size > 1:
+        return _statistical(
+            "verl samples answers asynchronously, in the order of arrival, and its determinism "
+            f"mode would make the {terms.group_size} answers of a group equal."
+        )
+    if spec.rollout.multi_turn:
+        return _statistical("verl's determinism mode covers one turn, and rollout.multi_turn asks "
+                            "for several.")  # fmt: skip
+    if missing:
+        wanted = str(VERL_MODE[missing]).lower()
+        return _statistical(
+            "verl samples answers asynchronously, in the order of arrival; its determinism mode "
+            f"lacks overrides: {{{missing}: {wanted}}}"
+        )
+    return "bitwise", "verl's determinism mode is on (documented by verl, not tried here)."
+
+
+def _statistical(reason: str) -> Verdict:
+    return "statistical", f"Bitwise is out: {reason}"
+
+
+def _said(spec: Experiment, key: str) -> Any:
+    said = raw_keys(spec).get(key)
+    return said.value if said else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runner.findings import Finding
 from runner.rules.base import Subject
+from runner.rules.schedule import planned
 from runner.spec.fields import nearest
 from runner.spec.node import Path
 
@@ -19,6 +20,31 @@ def measurable(subject: Subject) -> Iterator[Finding]:
             problem = _unknown_set(subject, metric) or _unmeasured(subject, metric, statistics)
             if problem:
                 yield subject.at(path, *problem)
+
+
+def moves(subject: Subject) -> Iterator[Finding]:
+    """The difference of two statistics has two measurements to differ by."""
+    steps = planned(subject)
+    if steps is None or subject.spec.pin.name == "script":
+        return
+    for index, one in enumerate(subject.spec.expect):
+        times = _measured(subject, one.metric, steps)
+        if one.minus is not None and times == 1:
+            message = f"`{one.term} - {one.minus}` is always 0: `{one.metric}` is measured once"
+            cure = "add `training.evaluate_before_training: true`, or evaluate more often"
+            if not one.metric.startswith("val/"):
+                cure = "train for more steps"
+            yield subject.at(("expect", index), message, cure)
+
+
+def _measured(subject: Subject, metric: str, steps: int) -> int:
+    """Return how often `metric` is measured in `steps`; the last step is always validated."""
+    training = subject.spec.training
+    if not metric.startswith("val/"):
+        return steps
+    every = training.evaluate_every
+    inside = -(-steps // every) if every else 0
+    return inside + training.evaluate_before_training
 
 
 def _named(subject: Subject) -> Iterator[tuple[Path, str, set[str]]]:

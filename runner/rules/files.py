@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from runner.findings import Finding
 from runner.rules.base import Subject
 
+CODE = (".py", ".sh", ".yaml", ".yml", ".json", ".toml", ".cfg", ".txt")
+"""How the names of files end that a command reads beside its data."""
+
 
 def exist(subject: Subject) -> Iterator[Finding]:
     """Every file and folder in `script.files` exists in the repository."""
@@ -15,3 +18,22 @@ def exist(subject: Subject) -> Iterator[Finding]:
         if tree.read(path) is None and not tree.paths(path, ""):
             message = f"`{path}` does not exist in the repository"
             yield subject.at(("script", "files", index), message, "correct the path, or add it")
+
+
+def named(subject: Subject) -> Iterator[Finding]:
+    """A file of the repository that a command names is among `script.files`."""
+    script = subject.spec.script
+    for index, word in enumerate(script.command if script else ()):
+        path = word.removeprefix("./").partition(":")[0]
+        if script and _is_file(subject, path) and not _covers(script.files, path):
+            message = f"`{path}` is not among `script.files`: the run would not have it"
+            yield subject.at(("script", "command", index), message, f"add {path} to script.files")
+
+
+def _is_file(subject: Subject, path: str) -> bool:
+    is_path = path.endswith(CODE) and not path.startswith(("/", "-")) and ".." not in path
+    return is_path and path.isprintable() and subject.context.tree.read(path) is not None
+
+
+def _covers(files: tuple[str, ...], path: str) -> bool:
+    return any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in files)

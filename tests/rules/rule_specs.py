@@ -70,6 +70,15 @@ class Case(NamedTuple):
     spec: str = GOOD
 
 
+class Sound(NamedTuple):
+    """A spec with one text replaced by another, in which a rule finds nothing."""
+
+    rule: str
+    old: str
+    new: str
+    spec: str = GOOD
+
+
 def tree(text: str, name: str = "x") -> MemoryTree:
     return MemoryTree({**FILES, f"experiments/{name}.yaml": text.encode()})
 

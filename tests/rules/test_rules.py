@@ -1,6 +1,6 @@
 """Every rule: a spec that trips it, with the line it names, and specs that do not.
 
-The cases stand in `cases_<subject>.py` beside this file, as lists named CASES.
+The cases stand in `cases_<subject>.py` beside this file, as lists named CASES and SOUND.
 """
 
 import hashlib
@@ -8,17 +8,17 @@ import importlib
 from pathlib import Path
 
 import pytest
-from rule_specs import FILES, GOOD, REGISTRY, SCRIPT, Case, found, tree
+from rule_specs import FILES, GOOD, REGISTRY, SCRIPT, Case, Sound, found, tree
 
 from runner.rules import RULES, check, check_each
 from runner.spec.check import load_experiments
 from runner.spec.tree import MemoryTree, WorkTree
 
-CASES: list[Case] = [
-    case
-    for path in sorted(Path(__file__).parent.glob("cases_*.py"))
-    for case in importlib.import_module(path.stem).CASES
+MODULES = [
+    importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("cases_*.py"))
 ]
+CASES: list[Case] = [case for module in MODULES for case in module.CASES]
+SOUND: list[Sound] = [one for module in MODULES for one in getattr(module, "SOUND", ())]
 
 
 @pytest.mark.parametrize("text", [GOOD, SCRIPT], ids=["verl", "script"])
@@ -37,13 +37,43 @@ def test_a_rule_names_line_key_reason_and_cure(case):
     assert (finding.level, finding.path) == (RULES[case.rule].level, "experiments/x.yaml")
 
 
+@pytest.mark.parametrize("sound", SOUND, ids=lambda one: f"{one.rule}-{one.new}"[:60])
+def test_a_rule_lets_sound_specs_be(sound):
+    assert sound.spec.count(sound.old) >= 1
+    findings = found(sound.spec.replace(sound.old, sound.new, 1))
+    assert [finding for finding in findings if finding.rule == sound.rule] == []
+
+
 def test_files_of_a_script_exist():
     (finding,) = found(SCRIPT.replace("lib]", "libs]"))
     assert (finding.rule, finding.line, finding.key) == ("script.files", 3, "script.files[1]")
 
 
+def test_a_name_that_no_label_holds_is_hinted_at_where_machines_get_labels():
+    name, candidates = "gsm8k/" + "a" * 60, "resources: {candidates: [{infra: gcp}]}\n"
+    assert found(GOOD, name) == ()
+    (finding,) = [one for one in found(GOOD + candidates, name) if one.rule == "resources.name"]
+    assert (finding.level, finding.line) == ("hint", 1)
+    assert "66 characters; labels of Kubernetes hold 63" in finding.message
+
+
+def test_a_secret_in_a_base_is_named_in_the_base():
+    base = GOOD.replace("[HF_TOKEN]", f"[HF_TOKEN]  # hf_{'a1B2c3' * 6}").encode()
+    files = MemoryTree(
+        {**FILES, "experiments/x.yaml": b"extends: bases/b\n", "experiments/bases/b.yaml": base}
+    )
+    (finding,) = check_each(load_experiments(files), files, REGISTRY)["x"]
+    assert (finding.rule, finding.path, finding.line) == (
+        "secrets.plain",
+        "experiments/bases/b.yaml",
+        16,
+    )
+    assert "a1B2c3" not in finding.message + finding.cure  # it is not shown once more
+
+
 def test_every_rule_has_a_case_that_trips_it_and_one_line_that_documents_it():
-    assert {case.rule for case in CASES} | {"script.files", "data.recorded"} == set(RULES)
+    elsewhere = {"script.files", "data.recorded", "resources.name"}  # tests of their own, here
+    assert {case.rule for case in CASES} | elsewhere == set(RULES)
     for name, rule in RULES.items():
         assert rule.documentation.endswith("."), name
         assert name.count(".") == 1
