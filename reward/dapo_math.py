@@ -3,8 +3,8 @@ r"""The reward of DAPO (Yu et al. 2025, arXiv 2503.14476): +1 for the right answ
 The answer is what follows the last `Answer:` of the response (upper or lower case) on its line, as
 the prompts of DAPO-Math-17k and AIME here ask for; in a response without such a line it is what the
 last `\boxed{…}` holds. Marks of formulas (`$`, `\(`), a box around it, `\text{…}`, asterisks,
-blanks around it and a full stop at the end do not count. Whole numbers are compared by value (`042` and
-`1,000` are 42 and 1000), everything else as text: all right answers of both datasets are whole
+blanks around it and a full stop at the end do not count. Whole numbers are compared by value (`042`
+and `1,000` are 42 and 1000), everything else as text: all right answers of both datasets are whole
 numbers. `acc` is 1 or 0; verl makes accuracies of it, and judges by it which groups of answers
 dynamic sampling keeps.
 

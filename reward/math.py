@@ -11,7 +11,7 @@ verl 0.9.1):
 - Equal values in another form are right. verl's `math_reward` compares texts after tidying them up
   and knows only some forms, such as 0.5 for \frac{1}{2}, and not 0.25 for \frac{1}{4}.
 - A percent sign does not count (50\% is 50), as in verl; math-verify alone takes them for two.
-- `\boxed 5`, `\fbox{5}` and an answer without a box earn nothing. verl takes the first two.
+- `\boxed 5` earns nothing, as `\fbox{5}` and an answer without a box. verl takes the first.
 - `\boxed{7, 8}` or `\boxed{7 \text{ or } 8}` is not 7: a list is no guess at one of its members.
 
 math-verify computes with the expressions, and some take it hours or all memory. It therefore works

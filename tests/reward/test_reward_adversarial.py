@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reward_files import ANSWERED, LOWEST, NAMES, score
 
 from reward.gsm8k import compute_score
 from reward.tools import LONGEST_EXPRESSION, calculator
-from reward_files import ANSWERED, LOWEST, NAMES, score
 
 LENGTH = 200_000
 """Characters of a long response: about 50,000 tokens, more than any recipe allows."""
@@ -115,12 +116,10 @@ def test_a_right_answer_that_is_no_number_is_a_mistake_in_the_data() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(expression=st.text("0123456789+-*/%.() e", max_size=LONGEST_EXPRESSION))
-def test_the_calculator_answers_or_says_why_not(expression: str) -> None:
+def test_the_calculator_answers_or_raises_value_error_at_once(expression: str) -> None:
     started = time.process_time()
-    try:
+    with contextlib.suppress(ValueError):
         float(calculator(expression))
-    except ValueError as error:
-        assert str(error)
     assert time.process_time() - started < 0.5
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from reward_files import NAMES, ROOT, cases, score
 
 from reward.tools import CASES, calculator
-from reward_files import NAMES, ROOT, cases, score
 
 EVERY = [(name, *case) for name in NAMES for case in cases(name)]
 
