@@ -1,0 +1,49 @@
+"""TRL: places are relative to the package's folder in the wheel."""
+
+from __future__ import annotations
+
+from runner.trainers.keys.notes import Note, Notes
+
+_MOVED = {
+    "evaluation_strategy": Note("eval_strategy", ""),
+    "torch_dtype": Note("dtype", ""),
+    "max_seq_length": Note("max_length", ""),
+    "per_gpu_train_batch_size": Note("per_device_train_batch_size", ""),
+    "per_gpu_eval_batch_size": Note("per_device_eval_batch_size", ""),
+    "no_cuda": Note("use_cpu", ""),
+    "push_to_hub_token": Note("hub_token", ""),
+    "use_liger_loss": Note("use_liger_kernel", ""),
+    "group_by_length": Note("train_sampling_strategy", "its value is group_by_length"),
+    "max_prompt_length": Note(None, "prompts are not shortened: filter them out of the data"),
+}
+_VLLM = {"vllm_mode": ("colocate", "server")}
+
+NOTES = {
+    "1.16.0": {
+        "trl.scripts.sft": Notes(
+            moved=_MOVED,
+            choices={"loss_type": ("nll", "dft")},  # trainer/sft_trainer.py
+        ),
+        "trl.scripts.dpo": Notes(
+            moved=_MOVED,
+            choices={
+                "f_divergence_type": (
+                    "reverse_kl", "forward_kl", "js_divergence", "alpha_divergence",
+                ),
+            },  # trainer/dpo_trainer.py, _compute_loss
+        ),
+        "trl.scripts.grpo": Notes(
+            moved=_MOVED,
+            choices={
+                **_VLLM,
+                # trainer/grpo_trainer.py, _compute_loss
+                "loss_type": (
+                    "grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo",
+                ),
+                "importance_sampling_level": ("token", "sequence"),
+                "scale_rewards": ("group", "batch", "none", True, False),
+            },
+        ),
+        "trl.scripts.rloo": Notes(moved=_MOVED, choices=_VLLM),
+    }
+}  # fmt: skip
