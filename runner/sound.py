@@ -34,11 +34,20 @@ class WatchedTree(WorkTree):
         super().__init__(root)
         self.files: dict[str, Stamp] = {}
         self.listings: dict[tuple[str, str], str] = {}
+        self._contents: dict[str, bytes | None] = {}
 
     def read(self, path: str) -> bytes | None:
-        """Return the contents of `path`; None where there is no such file."""
+        """Return the contents of `path`; None where there is no such file.
+
+        What is no spec is read once, however many specs name it.
+        """
+        if path in self._contents:
+            return self._contents[path]
         self.files.setdefault(path, stamp(self.root, path))
-        return super().read(path)
+        content = super().read(path)
+        if not _is_spec(path):
+            self._contents[path] = content
+        return content
 
     def paths(self, folder: str, suffix: str) -> list[str]:
         """Return the files below `folder`, sorted."""

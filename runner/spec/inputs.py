@@ -70,11 +70,17 @@ class DvcOutputs:
 
         The hash is empty where DVC does not know the content by md5: see `problem`.
         """
-        tidy = posixpath.normpath(path)
-        for candidate in (tidy, *(str(parent) for parent in PurePosixPath(tidy).parents)):
+        candidate = posixpath.normpath(path)
+        while candidate.strip("/"):
             if candidate in self._outputs:
                 return self._outputs[candidate].path, self._outputs[candidate].md5
+            candidate = posixpath.dirname(candidate)
         return None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all outputs."""
+        return tuple(self._outputs)
 
     def problem(self, output: str) -> str:
         """Return why the content of a tracked output is not known by md5; empty when it is."""
