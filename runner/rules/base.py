@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from runner.findings import Finding, Level
+from runner.forecast.earlier import Earlier
+from runner.models.facts import Models
 from runner.registry import Registry
 from runner.spec.cards import Cards
 from runner.spec.experiment import Experiment
@@ -26,6 +28,10 @@ class Context(NamedTuple):
     """What DVC tracks."""
     cards: Cards
     """What is known of datasets without their content."""
+    models: Models
+    """What is known of models without their weights."""
+    earlier: Earlier | None = None
+    """What the ledger knows of earlier runs; none where it is not asked."""
 
 
 class Subject(NamedTuple):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from runner.spec.experiment import Experiment, Run
+from runner.spec.training import Training
 
 
 class Layout(NamedTuple):
@@ -132,12 +133,16 @@ class Trainer(Protocol):
 
 
 def planned_steps(run: Run, rows: int | None) -> int | None:
-    """Return the steps that `run` plans: `steps`, or whole batches of `rows` times `epochs`.
+    """Return the steps that `run` plans; see `steps_planned`."""
+    return steps_planned(run.spec.training, rows)
+
+
+def steps_planned(training: Training, rows: int | None) -> int | None:
+    """Return the steps that are planned: `steps`, or whole batches of `rows` times `epochs`.
 
     Trainers drop the last, incomplete batch of an epoch. None when it takes `rows` to know and
     they are not known.
     """
-    training = run.spec.training
     if training.steps is not None:
         return training.steps
     if training.epochs is None or rows is None:

@@ -1,0 +1,139 @@
+"""What earlier runs of an experiment tell about the next one, from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from runner.forecast.span import Span
+from runner.ledger.record import Attempt, RunRecord, folder
+from runner.ledger.snapshot import Snapshot
+from runner.spec.experiment import Experiment
+
+NEWEST = 5
+"""Runs that are looked at; older ones were made in another world."""
+MARGIN = 0.1
+"""How far beyond the fastest and the slowest earlier run the next one may be."""
+_SAME = (
+    *(("resources", key) for key in ("accelerators", "nodes")),
+    *(("training", key) for key in ("prompts_per_step", "prompts_per_update", "lora", "precision")),
+    *(("data", key) for key in ("max_prompt_tokens", "max_response_tokens")),
+    *(("model", key) for key in ("source", "path")),
+    ("algorithm",),
+    ("rollout",),
+    ("trainer",),
+)
+"""What must be as it was for a step to take as long as it took."""
+
+
+class PassRate(NamedTuple):
+    """A share of right answers that was measured."""
+
+    value: float
+    metric: str
+    run_id: str
+    when: str
+    """`at the start` or `at the end`."""
+
+
+class Earlier:
+    """The runs that a ledger knows."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Look into `snapshot`; nothing is read before it is asked for."""
+        self._snapshot = snapshot
+
+    def seconds(self, name: str, spec: Experiment, steps: int) -> tuple[Span, str] | None:
+        """Return how long `steps` of `spec` take by its experiment's runs, and which they are.
+
+        Counted is the whole of an attempt that succeeded, per step. None without such a run of the
+        same setting.
+        """
+        found = dict(self._per_step(name, spec))
+        if not found:
+            return None
+        low, high = min(found.values()) * (1 - MARGIN), max(found.values()) * (1 + MARGIN)
+        which = f"run {next(iter(found))}" if len(found) == 1 else f"{len(found)} earlier runs"
+        return Span(low=low, high=high).times(steps), which
+
+    def pass_rates(self, name: str, spec: Experiment) -> tuple[PassRate, ...]:
+        """Return what was measured on the model that `spec` starts from, and where it led to.
+
+        First and last accuracy of the newest earlier run; without one, the last of the run whose
+        checkpoint it starts from.
+        """
+        for record in self._records(name):
+            found = tuple(self._accuracies(record))
+            if found:
+                return found
+        if spec.model is None or spec.model.source != "run":
+            return ()
+        for record in self._records(spec.model.path.partition("@")[0]):
+            if last := [one for one in self._accuracies(record) if one.when == "at the end"]:
+                return tuple(last)
+        return ()
+
+    def _records(self, name: str) -> Iterator[RunRecord]:
+        """Yield the experiment's runs that succeeded, newest first."""
+        entry = self._snapshot.experiment(name)
+        ids = tuple(dict.fromkeys((*entry.history, *entry.runs))) if entry else ()
+        records = self._snapshot.records(ids[-NEWEST:])
+        for record in reversed(records.values()):
+            if record.latest.outcome == "succeeded":
+                yield record
+
+    def _per_step(self, name: str, spec: Experiment) -> Iterator[tuple[str, float]]:
+        wanted = _setting(spec.model_dump(mode="json", by_alias=True))
+        for record in self._records(name):
+            attempt = record.latest
+            seconds = _seconds(attempt)
+            former = json.loads(self._snapshot.read(f"{folder(record.run_id)}/spec.json") or b"{}")
+            if seconds and len(record.attempts) == 1 and _setting(former) == wanted:
+                yield record.run_id, seconds / attempt.step
+
+    def _accuracies(self, record: RunRecord) -> Iterator[PassRate]:
+        content = self._snapshot.read(f"{folder(record.run_id)}/metrics.json")
+        curves = json.loads(content).get("curves", {}) if content else {}
+        values = {
+            name: [value for _, value in points if value is not None]
+            for name, points in curves.items()
+        }
+        metric = _pass_rate(values)
+        if metric is not None:
+            yield PassRate(values[metric][0], metric, record.run_id, "at the start")
+            yield PassRate(values[metric][-1], metric, record.run_id, "at the end")
+
+
+def _pass_rate(values: dict[str, list[float]]) -> str | None:
+    """Return the metric that is a share of right answers: of training first, of validation else.
+
+    The mean reward is one where the lowest and the highest were never anything but 0 and 1.
+    """
+    extremes = {*values.get("reward/min", ()), *values.get("reward/max", ())}
+    if values.get("reward/mean") and extremes and extremes <= {0.0, 1.0}:
+        return "reward/mean"
+    accuracies = sorted(n for n in values if n.startswith("val/") and n.endswith("/accuracy"))
+    return next((n for n in accuracies if values[n] and _is_share(values[n])), None)
+
+
+def _is_share(values: list[float]) -> bool:
+    return all(0.0 <= value <= 1.0 for value in values)
+
+
+def _seconds(attempt: Attempt) -> float | None:
+    if not (attempt.started_at and attempt.ended_at and attempt.step):
+        return None
+    begin, end = (datetime.fromisoformat(text) for text in (attempt.started_at, attempt.ended_at))
+    return (end - begin).total_seconds() or None
+
+
+def _setting(spec: dict[str, Any]) -> list[Any]:
+    values = []
+    for path in _SAME:
+        value: Any = spec
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        values.append(value)
+    return values

@@ -1,0 +1,116 @@
+"""What is known of the model that a spec names, from the nearest place that knows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runner.errors import InvalidSpec, Refused
+from runner.models import table
+from runner.models.architecture import Architecture, from_config
+from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.experiment import Model
+from runner.spec.tree import Tree
+
+CONFIG = "config.json"
+HUBS = ("huggingface", "modelscope")
+_MOST_HOPS = 20
+"""Runs that start from runs: no longer chain than this is followed."""
+
+
+class Facts(NamedTuple):
+    """A model's architecture, and where that was read."""
+
+    name: str
+    """Of the model that the weights were made from, as the spec or its source names it."""
+    architecture: Architecture
+    source: str
+
+
+class Models:
+    """The models that the specs of a tree name; each is looked up once."""
+
+    def __init__(self, tree: Tree, loaded: Iterable[LoadedExperiment] = ()) -> None:
+        """Look into `tree`, of which some experiments are `loaded`; others are when asked for."""
+        self._tree = tree
+        self._facts: dict[Model, Facts | None] = {}
+        self._experiments: dict[str, LoadedExperiment | None] = {one.name: one for one in loaded}
+
+    def find(self, model: Model | None) -> Facts | None:
+        """Return what is known of `model`; None when no config.json and no table tells."""
+        if model is None:
+            return None
+        if model not in self._facts:
+            self._facts[model] = self._find(model)
+        return self._facts[model]
+
+    def origin(self, model: Model) -> Model | None:
+        """Return the model that training first started from, over runs that start from runs.
+
+        None when the chain leads to no valid experiment.
+        """
+        for _ in range(_MOST_HOPS):
+            if model.source != "run":
+                return model
+            upstream = self.experiment(model.path.partition("@")[0])
+            if upstream is None or upstream.experiment.model is None:
+                return None
+            model = upstream.experiment.model
+        return None
+
+    def experiment(self, name: str) -> LoadedExperiment | None:
+        """Return the experiment that a model's path names; None without a valid one."""
+        if name not in self._experiments:
+            try:
+                loaded = load_experiments(self._tree, [name]).experiments
+            except (Refused, InvalidSpec):
+                loaded = ()
+            self._experiments[name] = loaded[0] if loaded else None
+        return self._experiments[name]
+
+    def _find(self, model: Model) -> Facts | None:
+        origin = self.origin(model)
+        if origin is None:
+            return None
+        if origin.source in HUBS:
+            return _cached(origin) or _listed(origin)
+        path = f"{origin.path}/{CONFIG}"
+        try:
+            return _facts(origin.path, self._tree.read(path), path)
+        except Refused:
+            return None
+
+
+def _listed(model: Model) -> Facts | None:
+    row = table.row(model.path)
+    return Facts(model.path, row.architecture, f"the table of models ({row.source})") if row else None
+
+
+def _cached(model: Model) -> Facts | None:
+    """Read the config of a pinned revision that this machine has fetched from the hub before."""
+    if model.revision is None or model.source != "huggingface":
+        return None
+    folder = _hub_cache() / f"models--{model.path.replace('/', '--')}" / "snapshots"
+    try:
+        content = (folder / model.revision / CONFIG).read_bytes()
+    except (OSError, ValueError):
+        return None
+    return _facts(model.path, content, f"{CONFIG} at {model.revision[:12]}")
+
+
+def _hub_cache() -> Path:
+    """Return where huggingface_hub keeps what it fetched (its environment variables)."""
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+
+
+def _facts(name: str, content: bytes | None, source: str) -> Facts | None:
+    try:
+        config: Any = json.loads(content or b"")
+    except ValueError:
+        return None
+    architecture = from_config(config) if isinstance(config, dict) else None
+    return Facts(name, architecture, source) if architecture else None
