@@ -62,12 +62,12 @@ class _Part(NamedTuple):
     """Dotted; empty for the top of the file."""
     model: Model
     variant: str
-    """`name: grpo`, where the section may be one of several models."""
+    """`name: grpo`, where the section, or one above it, may be one of several models."""
 
 
 def spec_reference() -> str:
     """Return docs/spec.md: every key of a spec and of registry.yaml, and the names of metrics."""
-    parts = [_heading(part) + _table(part, bears=True) for part in _parts(Experiment)]
+    parts = [_heading(part) + _table(part, bears=True) for part in _once(_parts(Experiment))]
     settings = [_heading(part, FILE) + _table(part, bears=False) for part in _parts(Registry)]
     pieces = [_SPEC_INTRODUCTION, parts[0], _composition(), *parts[1:], _metrics(), *settings]
     return _page(pieces)
@@ -115,8 +115,26 @@ def _parts(model: Model, name: str = "", variant: str = "") -> Iterator[_Part]:
     for key in keys(model):
         below = _sections(model, key)
         for section in below:
-            choice = f"name: {_name(section)}" if len(below) > 1 else ""
+            choice = f"name: {_name(section)}" if len(below) > 1 else variant
             yield from _parts(section, f"{name}.{key}" if name else key, choice)
+
+
+def _once(parts: Iterable[_Part]) -> tuple[_Part, ...]:
+    """Return `parts` with each section once, even where several of the models above it have it."""
+    variants: dict[tuple[str, Model], list[str]] = {}
+    for part in parts:
+        variants.setdefault((part.name, part.model), []).append(part.variant)
+    names = [name for name, _ in variants]
+    return tuple(
+        # A section that is the same wherever it stands needs no word on where that is.
+        _Part(name, model, "" if len(own) > 1 and names.count(name) == 1 else _joined(own))
+        for (name, model), own in variants.items()
+    )
+
+
+def _joined(variants: list[str]) -> str:
+    first, *rest = variants
+    return ", ".join((first, *(variant.removeprefix("name: ") for variant in rest)))
 
 
 def _sections(model: Model, key: str) -> tuple[Model, ...]:

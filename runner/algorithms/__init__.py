@@ -9,8 +9,37 @@ from typing import Annotated
 
 from pydantic import Field
 
+from runner.algorithms.cispo import Cispo
+from runner.algorithms.dapo import Dapo
 from runner.algorithms.dpo import Dpo
+from runner.algorithms.dr_grpo import DrGrpo
+from runner.algorithms.gmpo import Gmpo
+from runner.algorithms.gpg import Gpg
 from runner.algorithms.grpo import Grpo
+from runner.algorithms.gspo import Gspo
+from runner.algorithms.ppo import Ppo
+from runner.algorithms.reinforce_plus_plus import ReinforcePlusPlus
+from runner.algorithms.reinforce_plus_plus_baseline import ReinforcePlusPlusBaseline
+from runner.algorithms.remax import Remax
+from runner.algorithms.rloo import Rloo
+from runner.algorithms.sapo import Sapo
 from runner.algorithms.sft import Sft
 
-Algorithm = Annotated[Sft | Grpo | Dpo, Field(discriminator="name")]
+Algorithm = Annotated[
+    Sft
+    | Ppo
+    | Grpo
+    | DrGrpo
+    | Dapo
+    | Gspo
+    | Rloo
+    | ReinforcePlusPlus
+    | ReinforcePlusPlusBaseline
+    | Remax
+    | Gmpo
+    | Cispo
+    | Sapo
+    | Gpg
+    | Dpo,
+    Field(discriminator="name"),
+]

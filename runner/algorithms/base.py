@@ -7,7 +7,7 @@ it is, a trainer says how it spells each term. Neither knows the other.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,10 +35,32 @@ class Kl(Section):
     )
 
 
+class KlInReward(Kl):
+    """A penalty taken from the reward token by token, as in the first RLHF papers."""
+
+    in_: Literal["loss", "reward"] = Field(
+        default="reward",
+        alias="in",
+        description="Where the penalty enters: the loss or the reward.",
+    )
+    coefficient: float = Field(
+        default=0.001, gt=0, le=100, description="Weight of the penalty; 0.001 in verl's examples."
+    )
+    estimator: KlEstimator = Field(
+        default="k1",
+        description="Estimator of the divergence (Schulman 2020); k1 has no bias in a reward.",
+    )
+
+
 class ClipRatio(Section):
     """How far the probability ratio may move in one update: 1 - low to 1 + high."""
 
-    low: float = Field(default=0.2, gt=0, lt=1, description="Lower clip distance.")
+    low: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Lower clip distance; 1 is no bound: ratios are above 0.",
+    )
     high: float = Field(default=0.2, gt=0, le=10, description="Upper clip distance.")
 
 
@@ -62,8 +84,12 @@ class DynamicSampling(Section):
     metric: Literal["reward", "accuracy"] = Field(
         default="accuracy", description="What has to differ within a group."
     )
-    max_batches: int = Field(
-        default=10, ge=1, le=1000, description="Batches sampled for one step at most."
+    max_batches: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Batches sampled for one step at most. None: the trainer's own limit (SkyRL: "
+        "30; verl 0.9.1 has none and samples until the step is full).",
     )
 
 
@@ -91,6 +117,31 @@ class Preference(Section):
         default=0.1, gt=0, le=100, description="Strength of the tie to the reference model."
     )
 
+
+GroupSize = Annotated[
+    int,
+    Field(
+        ge=2,
+        le=1024,
+        description="Answers sampled per prompt; with one there is no baseline to compare with.",
+    ),
+]
+EntropyCoefficient = Annotated[
+    float, Field(ge=0, le=1, description="Weight of the entropy bonus in the loss.")
+]
+DualClip = Annotated[
+    float | None,
+    Field(
+        gt=1,
+        le=1_000_000,
+        description="Bound on the ratio where the advantage is negative (Ye et al. 2020, arXiv "
+        "1912.09729). None: the trainer's own (verl: 3).",
+    ),
+]
+OptionalKl = Annotated[
+    Kl | None,
+    Field(description="Penalty for moving away from the reference model; none by default."),
+]
 
 Advantage = Literal[
     "grpo",

@@ -6,7 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from runner.algorithms.base import AlgorithmConfig, ClipRatio, Kl, LossAggregation, Terms
+from runner.algorithms.base import (
+    AlgorithmConfig,
+    ClipRatio,
+    DualClip,
+    DynamicSampling,
+    Kl,
+    LossAggregation,
+    OverlongPenalty,
+    Terms,
+)
 
 
 class Grpo(AlgorithmConfig):
@@ -33,6 +42,13 @@ class Grpo(AlgorithmConfig):
         default="token_mean",
         description="How token losses become one number; token_mean is verl's default.",
     )
+    dual_clip: DualClip = None
+    dynamic_sampling: DynamicSampling | None = Field(
+        default=None, description="Replace groups without a signal, as DAPO does."
+    )
+    overlong_penalty: OverlongPenalty | None = Field(
+        default=None, description="Soft penalty near the length limit, as DAPO has it."
+    )
 
     def terms(self) -> Terms:
         """GRPO: group-relative advantage, clipped surrogate loss."""
@@ -43,6 +59,9 @@ class Grpo(AlgorithmConfig):
             loss_aggregation=self.loss_aggregation,
             group_size=self.group_size,
             clip=self.clip_ratio,
+            dual_clip=self.dual_clip,
             kl=self.kl,
             entropy_coefficient=self.entropy_coefficient,
+            dynamic_sampling=self.dynamic_sampling,
+            overlong_penalty=self.overlong_penalty,
         )

@@ -94,10 +94,16 @@ def algorithm_keys(terms: Terms, data: Data) -> dict[str, Any]:
         keys[f"{ALGORITHM}.max_seq_len"] = data.max_response_tokens
     if terms.critic:
         keys[f"{ALGORITHM}.value_clip"] = terms.critic.clip
-    if sampling := terms.dynamic_sampling:
+    if terms.dynamic_sampling:
         keys[f"{ALGORITHM}.dynamic_sampling.type"] = "filter"
-        keys[f"{ALGORITHM}.dynamic_sampling.max_sample_batches"] = sampling.max_batches
+        keys[f"{ALGORITHM}.dynamic_sampling.max_sample_batches"] = _sampled_batches(terms)
     return keys
+
+
+def _sampled_batches(terms: Terms) -> int:
+    """Batches that one step may sample; 30 is SkyRL's own limit (train/config/config.py)."""
+    sampling = terms.dynamic_sampling
+    return (sampling.max_batches or 30) if sampling else 1
 
 
 def _loss(terms: Terms) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def _models(terms: Terms, layout: Layout) -> dict[str, Any]:
 def _training(spec: Experiment, terms: Terms, steps: int | None) -> dict[str, Any]:
     training = spec.training
     update = training.prompts_per_update or training.prompts_per_step
-    sampled = terms.dynamic_sampling.max_batches if terms.dynamic_sampling else 1
+    sampled = _sampled_batches(terms)
     keys: dict[str, Any] = {
         "trainer.train_batch_size": training.prompts_per_step,
         "trainer.policy_mini_batch_size": update,

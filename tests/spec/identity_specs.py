@@ -6,17 +6,25 @@ import copy
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
+from runner.algorithms import Algorithm
 from runner.registry import Registry
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import MemoryTree
 
+ALGORITHMS: dict[str, type[BaseModel]] = {
+    get_args(model.model_fields["name"].annotation)[0]: model
+    for model in get_args(get_args(Algorithm)[0])
+}
+"""The class of every algorithm by its name."""
 IMAGE = "registry.example/verl@sha256:" + "1" * 64
 OTHER_IMAGE = "mirror.example/verl@sha256:" + "2" * 64
 
@@ -108,8 +116,7 @@ SFT: dict[str, Any] = {
     "data": {"train": "data/train.jsonl"},
     "training": {"epochs": 1, "prompts_per_step": 8, "learning_rate": 1e-05},
 }
-DPO: dict[str, Any] = {**SFT, "algorithm": {"name": "dpo", "loss": "sigmoid", "beta": 0.1}}
-COMPLETE = (GRPO, SCRIPT, DPO)
+COMPLETE = (GRPO, SCRIPT)
 """Specs that set each field between them."""
 
 FILES: dict[str, bytes] = {
@@ -200,6 +207,87 @@ def sections(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[
         for section in _sections(info.annotation):
             yield f"{prefix}{info.alias or field}"
             yield from sections(section, f"{prefix}{info.alias or field}.")
+
+
+def algorithm_fields() -> list[tuple[str, str]]:
+    """Return every algorithm's name with the dotted key of each of its fields but the name."""
+    return [
+        (name, field)
+        for name, model in ALGORITHMS.items()
+        for field in sorted(set(leaves(model)) - {"name"})
+    ]
+
+
+def with_every_section(name: str) -> dict[str, Any]:
+    """Return a spec of the algorithm `name` in which every field of it has a value."""
+    model = ALGORITHMS[name]
+    algorithm = {"name": name, **{key: _some(field) for key, field in _fields(model)}}
+    reward = {} if name in ("sft", "dpo") else {"reward": "reward/sums.py:score"}
+    return {**SFT, "algorithm": algorithm, **reward}
+
+
+def _some(field: FieldInfo) -> Any:
+    """Return a valid value of `field`: its default, else its sections filled, else a number."""
+    for section in _sections(field.annotation):
+        return {key: _some(below) for key, below in _fields(section)}
+    return 2 if field.default in (None, PydanticUndefined) else field.default
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    for field, info in model.model_fields.items():
+        if field != "name":
+            yield info.alias or field, info
+
+
+def another_value(name: str, field: str, value: Any) -> Any:
+    """Return another valid value of an algorithm's field, made from its type and limits."""
+    candidates: list[Any] = (
+        [value + 1, value - 1]
+        if isinstance(value, int)
+        else [value / 2 if value else 0.5]
+        if isinstance(value, float)
+        else _choices(_field(ALGORITHMS[name], field.split(".")).annotation)
+    )
+    for candidate in candidates:
+        spec = changed(with_every_section(name), f"algorithm.{field}", candidate)
+        if candidate != value and _is_valid(spec):
+            return candidate
+    raise AssertionError(f"no other value of {name}'s {field} than {value!r}")
+
+
+def _is_valid(spec: Mapping[str, Any]) -> bool:
+    try:
+        Experiment.model_validate(spec)
+    except ValidationError:
+        return False
+    return True
+
+
+def _choices(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
+
+
+def _field(model: type[BaseModel], parts: list[str]) -> FieldInfo:
+    field = dict(_fields(model))[parts[0]]
+    for section in _sections(field.annotation) if parts[1:] else ():
+        return _field(section, parts[1:])
+    return field
+
+
+def is_nullable(name: str, key: str) -> bool:
+    """Whether a spec may say `null` for an algorithm's key."""
+    field = dict(_fields(ALGORITHMS[name])).get(key)
+    return field is not None and type(None) in get_args(field.annotation)
+
+
+def at(tree: Mapping[str, Any], path: str) -> Any:
+    """Return the value at the dotted `path`."""
+    value: Any = tree
+    for part in path.split("."):
+        value = value[part]
+    return value
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -8,19 +8,25 @@ import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from identity_specs import (
+    ALGORITHMS,
     FILES,
     GRPO,
     OTHER_IMAGE,
     REGISTRY,
     SCRIPT,
     SFT,
+    algorithm_fields,
+    another_value,
+    at,
     changed,
     dump,
+    is_nullable,
     leaves,
     resolved,
     run_id,
     sections,
     setting,
+    with_every_section,
 )
 from spec_texts import load_one
 from yaml_styles import float_spellings, yaml_texts
@@ -48,16 +54,6 @@ OTHER_VALUES = {
     "model.source": "modelscope",
     "model.path": "Qwen/Qwen2.5-1.5B",
     "model.revision": "1111111111",
-    "algorithm.group_size": 8,
-    "algorithm.clip_ratio.low": 0.1,
-    "algorithm.clip_ratio.high": 0.3,
-    "algorithm.kl.in": "reward",
-    "algorithm.kl.coefficient": 0.002,
-    "algorithm.kl.estimator": "k1",
-    "algorithm.entropy_coefficient": 0.02,
-    "algorithm.loss_aggregation": "sequence_mean_token_mean",
-    "algorithm.loss": "hinge",
-    "algorithm.beta": 0.2,
     "data.train": "data/same-content.jsonl",
     "data.val": {"sums": "data/val-same.jsonl"},
     "data.max_prompt_tokens": 65,
@@ -122,11 +118,11 @@ OTHER_VALUES = {
 ONE_VALUE_ALONE = {
     "rollout.multi_turn.tools": "code counts by path and content; compared below",
     "apiVersion": "a new version is a new format",
-    "algorithm.name": "SFT and GRPO are compared below",
     "rollout.engine": "vllm is the only engine",
     "seeds": "each run has one seed; compared below",
 }
-LEAVES = sorted(set(leaves()))
+LEAVES = sorted({name for name in leaves() if not name.startswith("algorithm.")})
+"""Every field but those of the algorithms, which all bear identity and are walked below."""
 
 
 def declared(name: str) -> str:
@@ -146,6 +142,7 @@ def test_every_field_is_declared():
 
 def test_nothing_is_declared_that_is_no_field():
     assert set(FIELDS) <= {*LEAVES, *sections()}
+    assert [name for name in FIELDS if name.startswith("algorithm.")] == []
 
 
 def test_every_field_has_a_case_here_and_every_case_a_field():
@@ -162,6 +159,24 @@ def test_a_field_changes_the_identity_exactly_when_it_is_declared_in(name):
     # For digests the case names another place of the same content; contents are changed below.
     bears = declared(name) == "in" or name == "image"
     assert (run_id(other) != run_id(spec)) == bears
+
+
+@pytest.mark.parametrize(("name", "field"), algorithm_fields())
+def test_every_field_of_an_algorithm_changes_the_identity(name, field):
+    """Another valid value is made from the field's own type and limits."""
+    spec = with_every_section(name)
+    value = at(spec["algorithm"], field)
+    other = changed(spec, f"algorithm.{field}", another_value(name, field, value))
+    assert run_id(other) != run_id(spec)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_part_of_an_algorithm_that_can_be_left_out_bears_identity_too(name):
+    spec = with_every_section(name)
+    for key, value in spec["algorithm"].items():
+        if is_nullable(name, key):
+            assert value is not None
+            assert run_id(changed(spec, f"algorithm.{key}", None)) != run_id(spec), key
 
 
 @settings(max_examples=20, deadline=None)
@@ -191,8 +206,11 @@ def test_the_name_of_the_file_does_not_matter():
 
 
 def test_another_algorithm_is_another_run():
-    grpo = {**SFT, "algorithm": {"name": "grpo"}, "reward": "reward/sums.py:score"}
-    assert run_id(grpo) != run_id(SFT)
+    specs = [
+        {**SFT, "algorithm": {"name": name}, "reward": "reward/sums.py:score"}
+        for name in ALGORITHMS
+    ]
+    assert len({run_id(spec) for spec in specs}) == len(ALGORITHMS)
 
 
 # How it is written

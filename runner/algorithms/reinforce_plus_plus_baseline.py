@@ -1,0 +1,71 @@
+"""REINFORCE++ with a baseline (Hu et al. 2025, arXiv 2501.03262).
+
+The paper's variant for tasks with several answers per prompt: the group's mean is the baseline, the
+whole batch gives the deviation, and the KL penalty is a loss with the estimator k2. The group of 8
+and the coefficient are those of verl's examples/reinforce_plus_plus_trainer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from runner.algorithms.base import (
+    AlgorithmConfig,
+    ClipRatio,
+    EntropyCoefficient,
+    GroupSize,
+    Kl,
+    KlEstimator,
+    LossAggregation,
+    Terms,
+)
+
+
+class KlAsSquare(Kl):
+    """A penalty in the loss, the square of the log ratio."""
+
+    coefficient: float = Field(
+        default=0.001, gt=0, le=100, description="Weight of the penalty; 0.001 in verl's examples."
+    )
+    estimator: KlEstimator = Field(
+        default="k2",
+        description="Estimator of the divergence (Schulman 2020); k2 has the right gradient in a "
+        "loss.",
+    )
+
+
+class ReinforcePlusPlusBaseline(AlgorithmConfig):
+    """The group's mean reward is taken off, then advantages are normalized over the batch."""
+
+    name: Literal["reinforce_plus_plus_baseline"] = Field(
+        description="REINFORCE++ with a group's mean as baseline."
+    )
+    group_size: GroupSize = 8
+    clip_ratio: ClipRatio = Field(
+        default=ClipRatio(), description="Clip distances of the probability ratio."
+    )
+    kl: KlAsSquare | None = Field(
+        default=KlAsSquare(),
+        description="Penalty for moving away from the reference model; null for none.",
+    )
+    entropy_coefficient: EntropyCoefficient = 0.0
+    loss_aggregation: LossAggregation = Field(
+        default="token_mean",
+        description="How token losses become one number; token_mean is verl's default.",
+    )
+
+    def terms(self) -> Terms:
+        """Group mean as baseline, deviation of the batch, clipped surrogate loss."""
+        return Terms(
+            stage="rl",
+            advantage="reinforce_plus_plus_baseline",
+            policy_loss="vanilla",
+            loss_aggregation=self.loss_aggregation,
+            group_size=self.group_size,
+            normalize_by_std=False,
+            clip=self.clip_ratio,
+            kl=self.kl,
+            entropy_coefficient=self.entropy_coefficient,
+        )

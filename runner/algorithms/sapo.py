@@ -1,0 +1,45 @@
+"""Soft Adaptive Policy Optimization (Gao et al. 2025, arXiv 2511.20347).
+
+A sigmoid of the ratio takes the place of clipping. Its temperatures are the paper's, the group of
+16 is that of verl's examples/sapo_trainer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from runner.algorithms.base import (
+    AlgorithmConfig,
+    EntropyCoefficient,
+    GroupSize,
+    OptionalKl,
+    SoftGate,
+    Terms,
+)
+
+
+class Sapo(AlgorithmConfig):
+    """GRPO with a smooth gate around a ratio of 1 instead of a clip."""
+
+    name: Literal["sapo"] = Field(description="Soft Adaptive Policy Optimization.")
+    group_size: GroupSize = 16
+    soft_gate: SoftGate = Field(
+        default=SoftGate(), description="Temperatures of the gate; higher is closer to a clip."
+    )
+    kl: OptionalKl = None
+    entropy_coefficient: EntropyCoefficient = 0.0
+
+    def terms(self) -> Terms:
+        """Group-relative advantage, gated loss, mean over each answer and then over answers."""
+        return Terms(
+            stage="rl",
+            advantage="grpo",
+            policy_loss="sapo",
+            loss_aggregation="sequence_mean_token_mean",
+            group_size=self.group_size,
+            soft_gate=self.soft_gate,
+            kl=self.kl,
+            entropy_coefficient=self.entropy_coefficient,
+        )
