@@ -15,7 +15,6 @@ from runner.rules.overrides import FIELDS
 from runner.spec.experiment import Run
 from runner.spec.node import Path, dotted
 from runner.trainers import TRAINERS
-from runner.trainers.base import Setting
 from runner.trainers.keys.behind import fields_behind, settings
 from runner.trainers.keys.check import Kind
 from runner.trainers.keys.entry import checker
@@ -85,9 +84,9 @@ def are_written(subject: Subject) -> Iterator[Finding]:
     }
     behind = fields_behind(trainer, run, layout) if wrong else {}
     for key, message in wrong.items():
-        fields = behind[key] or (("trainer",),)
-        reason = f"which the runner writes for {_stands_for(written[key], behind[key])}"
-        yield subject.at(fields[0], f"{message}, {reason}", _other_version(subject, key))
+        fields = " and ".join(dotted(field) for field in behind[key][:3])
+        said = f"{message}, and the runner writes it for {fields or written[key].origin}"
+        yield subject.at(("trainer",), said, _other_version(subject))
 
 
 def _faults(subject: Subject, kind: Kind) -> Iterator[Finding]:
@@ -118,11 +117,7 @@ def _run(subject: Subject) -> Run:
     return Run.model_construct(experiment=subject.name, seed=seed, point={}, spec=subject.spec)
 
 
-def _stands_for(setting: Setting, fields: tuple[Path, ...]) -> str:
-    return " and ".join(dotted(field) for field in fields[:3]) or setting.origin
-
-
-def _other_version(subject: Subject, key: str) -> str:
+def _other_version(subject: Subject) -> str:
     name, version = subject.spec.pin
     known = [one for one in TRAINERS[name].versions if one != version and one in versions(name)]
     return f"pin {name}=={known[-1]}" if known else "report it: the compiler writes a wrong key"
