@@ -43,7 +43,7 @@ def card_of(path: Path) -> Card:
 
 
 def describe(tree: Tree, path: str) -> Card | None:
-    """Return the card of a small JSONL file of `tree`; None for anything else.
+    """Return the card of a small JSONL file of `tree`; None for anything else, or without columns.
 
     What is wrong with its lines is `runner data check`'s to say.
     """
@@ -53,9 +53,10 @@ def describe(tree: Tree, path: str) -> Card | None:
     if content is None or len(content) > SMALL:
         return None
     try:
-        return _card(path, _Lines(PurePosixPath(path).name, content))
+        card = _card(path, _Lines(PurePosixPath(path).name, content))
     except Refused:
         return None
+    return card if card.columns else None
 
 
 def _is_small(tree: WorkTree, path: str) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from runner.datasets.kinds import FLAG, LIST, MESSAGES, NUMBER, OBJECT, TEXT, holds
+from runner.spec.experiment import Column
 
 Stage = Literal["sft", "rl", "preference"]
-Content = Literal[
-    "messages", "prompt", "response", "ground_truth", "data_source", "chosen", "rejected", "tools"
-]
+Content = Column
+"""What a column of a dataset can hold."""
 
 
 class Format(NamedTuple):
@@ -86,7 +86,7 @@ OFTEN: dict[Content, tuple[str, ...]] = {
 
 
 def recognise(
-    columns: Mapping[str, str], stage: Stage, mapping: Mapping[str, str]
+    columns: Mapping[str, str], stage: Stage, mapping: Mapping[Content, str]
 ) -> Format | Unknown:
     """Return the format of a dataset for `stage`, or why it has none.
 
@@ -98,7 +98,7 @@ def recognise(
     for candidate in candidates:
         if not _lacking(candidate, columns):
             return candidate
-    return _explain(columns, stage, candidates)
+    return _explain(columns, candidates)
 
 
 def of_any_stage(columns: Mapping[str, str]) -> tuple[Format, ...]:
@@ -107,7 +107,7 @@ def of_any_stage(columns: Mapping[str, str]) -> tuple[Format, ...]:
     return tuple(one for one in found if isinstance(one, Format))
 
 
-def _mapped(stage: Stage, mapping: Mapping[str, str]) -> Iterator[Format]:
+def _mapped(stage: Stage, mapping: Mapping[Content, str]) -> Iterator[Format]:
     """Yield the formats of `stage` that have the mapped contents, in the mapped columns."""
     for one in FORMATS:
         needed = set(mapping) - set(one.optional)
@@ -118,19 +118,18 @@ def _mapped(stage: Stage, mapping: Mapping[str, str]) -> Iterator[Format]:
 
 
 def _misread(
-    columns: Mapping[str, str], stage: Stage, mapping: Mapping[str, str], found: list[Format]
+    columns: Mapping[str, str], stage: Stage, mapping: Mapping[Content, str], found: list[Format]
 ) -> Unknown | None:
     """Return what is wrong with the mapping itself."""
-    known = {content for one in FORMATS if one.stage == stage for content in
-             (*one.columns, *one.optional)}  # fmt: skip
+    ours = [one for one in FORMATS if one.stage == stage]
+    known = {content for one in ours for content in (*one.columns, *one.optional)}
     for content, column in mapping.items():
         if content not in known:
             read = ", ".join(sorted(known))
-            return Unknown(f"`{content}` is not read here: {read} are", "delete it", content)
+            return Unknown(f"`{content}` is not read here; {read} are", "delete it", content)
         if column not in columns:
-            there = ", ".join(columns)
-            return Unknown(f"there is no column `{column}`: there are {there}",
-                           "write one of them", content)  # fmt: skip
+            message = f"there is no column `{column}`; there are {', '.join(columns)}"
+            return Unknown(message, "write one of them", content)
     if not found:
         return Unknown(f"no format has {' and '.join(mapping)} together", "map fewer of them")
     return None
@@ -145,7 +144,7 @@ def _lacking(candidate: Format, columns: Mapping[str, str]) -> list[Content]:
     ]
 
 
-def _explain(columns: Mapping[str, str], stage: Stage, candidates: list[Format]) -> Unknown:
+def _explain(columns: Mapping[str, str], candidates: list[Format]) -> Unknown:
     nearest = min(candidates, key=lambda one: len(_lacking(one, columns)))
     lacking = _lacking(nearest, columns)
     wrong = [at for content in lacking if (at := nearest.columns[content]) in columns]

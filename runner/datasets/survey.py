@@ -120,7 +120,7 @@ def sketch_of(prompts: Iterable[int]) -> str:
     return " ".join(sorted(digits)[:SKETCH])
 
 
-def shared_share(train: str, val: str) -> tuple[int, int]:
+def shared(train: str, val: str) -> tuple[int, int]:
     """Return how many of the validation prompts that two sketches can compare are in both.
 
     The pair is (in both, compared); compared is 0 where nothing can be said.

@@ -30,6 +30,11 @@ class ParquetTable:
         except (pyarrow.ArrowException, OSError) as error:
             raise Refused(f"{path.name} is no Parquet: {error}", cure="write it again") from None
 
+    @property
+    def schema(self) -> Any:
+        """The columns and their types."""
+        return self._file.schema_arrow
+
     def count(self) -> int:
         """Return how many rows the file's metadata states."""
         return int(self._file.metadata.num_rows)

@@ -1,4 +1,4 @@
-"""Datasets and exports on the node: pulled by digest with DVC, in the format the trainer reads.
+"""Datasets and exports on the node: pulled and pushed by digest with DVC.
 
 The node has no git repository. A small DVC workspace of its own is made, with one pointer file per
 output that says the path and the digest; `dvc pull` then brings exactly that content or fails.
@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from runner.errors import OutsideError
 from runner.node.task import Input
@@ -112,44 +111,3 @@ def digest_of(pointer: str) -> str:
     import yaml
 
     return str(yaml.safe_load(pointer)["outs"][0]["md5"])
-
-
-def to_parquet(source: Path, target: Path, name: str | None = None) -> int:
-    """Write the rows of `source` (JSONL or Parquet) to `target` as Parquet; return their number.
-
-    With `name`, rows get `data_source: <name>`: verl names a validation set's metrics by that
-    column. What it said before goes to `extra_info.data_source`, for the reward function.
-    Raises OutsideError when the file is no such table.
-    """
-    import pyarrow.parquet as parquet
-
-    table = _read(source)
-    rows = table.to_pylist()
-    if name is not None:
-        rows = [_renamed(row, name) for row in rows]
-        table = type(table).from_pylist(rows)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table, target)
-    return len(rows)
-
-
-def _read(source: Path) -> Any:
-    import pyarrow
-    import pyarrow.json as json_table
-    import pyarrow.parquet as parquet
-
-    try:
-        if source.suffix == ".parquet":
-            return parquet.read_table(source)
-        return json_table.read_json(source)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise OutsideError(
-            f"{source.name} is no table of JSON lines or Parquet: {error}"
-        ) from error
-
-
-def _renamed(row: dict[str, object], name: str) -> dict[str, object]:
-    extra = row.get("extra_info")
-    kept = dict(extra) if isinstance(extra, dict) else {}
-    kept["data_source"] = row.get("data_source") or ""
-    return {**row, "data_source": name, "extra_info": kept}

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.datasets.source import exists
 from runner.errors import OutsideError
 from runner.node import cpu
 from runner.node.checkpoints import restore, step_of
-from runner.node.data import DvcWorkspace, to_parquet
+from runner.node.data import DvcWorkspace
 from runner.node.evidence import versions
 from runner.node.job import temporary_folder
+from runner.node.tables import to_parquet
 from runner.node.task import Input, NodeTask
 from runner.spec.experiment import Run
 from runner.store import RunStore
@@ -83,11 +85,10 @@ def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, in
     data, rows = task.spec.data, None
     train, val = "", {}
     if data is not None:
-        source = _locate(task, data.train)
-        train, rows = _table(trainer, source, scratch / "data" / "train.parquet", None)
+        train, rows = _table(task, trainer, data.train, scratch / "data" / "train.parquet", None)
         for name, path in data.val.items():
             target = scratch / "data" / f"val.{name}.parquet"
-            val[name], _ = _table(trainer, _locate(task, path), target, name)
+            val[name], _ = _table(task, trainer, path, target, name)
     checkpoints = scratch / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     layout = Layout(
@@ -106,18 +107,19 @@ def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, in
 
 
 def _table(
-    trainer: Trainer, source: Path, target: Path, name: str | None
+    task: NodeTask, trainer: Trainer, path: str, target: Path, name: str | None
 ) -> tuple[str, int | None]:
-    if not trainer.wants_parquet:
+    source, spec = _locate(task, path), task.spec
+    if not trainer.wants_parquet or spec.algorithm is None or spec.data is None:
         return str(source), None
-    rows = to_parquet(source, target, name)
-    return str(target), rows
+    stage = spec.algorithm.terms().stage
+    return str(target), to_parquet(source, target, stage, spec.data.columns, name)
 
 
 def _locate(task: NodeTask, path: str) -> Path:
-    """Return where a file of the repository is: pulled by DVC, else among the code."""
+    """Return where data or a model of the repository is: pulled by DVC, else among the code."""
     pulled = Path(task.scratch) / "inputs" / path
-    return pulled if pulled.exists() else Path(task.code) / path
+    return pulled if exists(pulled) else Path(task.code) / path
 
 
 def _model(task: NodeTask, scratch: Path) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Iterator
 
+from runner.datasets.source import exists
 from runner.findings import Finding
 from runner.rules.base import Subject
+from runner.spec.fields import nearest
 from runner.spec.node import Path
 from runner.spec.tree import WorkTree
 
@@ -19,7 +22,34 @@ def known(subject: Subject) -> Iterator[Finding]:
     for path, place in _inputs(subject):
         if not subject.context.is_tracked(place):
             message = f"`{place}` is tracked neither by DVC nor by git"
-            yield subject.at(path, message, f"check the path, or: dvc add {place}")
+            near = nearest(place, _tracked_near(subject, place))
+            add = f"dvc add {place}" if path[0] == "model" else f"runner data add {place}"
+            cure = f"did you mean `{near}`? Else: {add}" if near else f"check the path, or: {add}"
+            yield subject.at(path, message, cure)
+        elif path[0] == "data" and (holder := _lacks(subject, place)):
+            message = f"`{place}` is not in the folder `{holder}`, which DVC tracks"
+            near = nearest(place, subject.context.tree.paths(holder, ""))
+            cure = f"did you mean `{near}`?" if near else f"dvc pull {holder}   or check the path"
+            yield subject.at(path, message, cure)
+
+
+def _tracked_near(subject: Subject, place: str) -> list[str]:
+    """Return what DVC tracks, and the files of the folder that `place` would be in."""
+    context, folder = subject.context, posixpath.dirname(place)
+    files = context.tree.paths(folder, "") if folder else []
+    return [*context.outputs.paths, *(one for one in files if context.is_tracked(one))]
+
+
+def _lacks(subject: Subject, place: str) -> str | None:
+    """Return the tracked folder that `place` should be in, and is not; None where it is.
+
+    Only a folder that lies in the work tree says what is in it.
+    """
+    tree, tracked = subject.context.tree, subject.context.outputs.find(place)
+    if tracked is None or tracked[0] == posixpath.normpath(place) or not isinstance(tree, WorkTree):
+        return None
+    folder = tree.root / tracked[0]
+    return tracked[0] if folder.is_dir() and not exists(tree.root / place) else None
 
 
 def recorded(subject: Subject) -> Iterator[Finding]:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a table reads better in long lines
-"""Cases of the rules on batches, data, rewards, expectations, secrets and trainers."""
+"""Cases of the rules on batches, rewards, expectations, secrets and trainers."""
 
 from rule_specs import Case
 
@@ -21,14 +21,6 @@ CASES = [
     Case("policy.secrets", "[HF_TOKEN]", "[HF_TOKEN, WANDB_API_KEY]", 16, "secrets[1]",
          "does not permit the secret `WANDB_API_KEY` for `x`", "ask an owner"),
     Case("policy.secrets", "[HF_TOKEN]", "[TEAM_KEY]", 16, "secrets[0]", "`TEAM_KEY` for `x`", "delete it"),
-    Case("data.known", "data/a.jsonl", "data/c.jsonl", 5, "data.train", "neither by DVC nor by git", "dvc add data/c.jsonl"),
-    Case("data.known", "data/b.jsonl", "data/c.jsonl", 5, "data.val.arith", "`data/c.jsonl`", "dvc add"),
-    Case("data.known", "{path: Qwen/Qwen2.5-0.5B}", "{source: path, path: models/m}", 3, "model.path", "`models/m`", "dvc add"),
-    Case("data.train_rows", "data/a.jsonl", "data/few.jsonl", 9, "training.prompts_per_step",
-         "one step takes 8 prompts, the training set has 7", "prompts_per_step: 7 or less"),
-    Case("data.val_rows", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score\n",
-         "{name: sft}\ndata: {train: data/a.jsonl, val: {arith: data/few.jsonl}}\n", 5, "data.val.arith",
-         "`arith` has 7 rows, fewer than the 8 of a step", "more rows"),
     Case("reward.exists", "reward: reward/sums.py:score\n", "", 4, "algorithm", "`grpo` needs a reward", "add `reward:"),
     Case("reward.exists", "{name: grpo, group_size: 4}", "{name: sft}", 6, "reward", "`sft` has no use", "delete `reward`"),
     Case("reward.exists", "sums.py", "sum.py", 6, "reward", "`reward/sum.py` does not exist", "`reward/sums.py`"),
