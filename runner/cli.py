@@ -372,6 +372,30 @@ def _named_sets(sets: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
+@cli.command(short_help="Pin models, images and trainers to what they are now.")
+@click.argument("specs", nargs=-1, required=True)
+@click.option("--check", is_flag=True, help="Only say what can move; exit 6 when something can.")
+@click.pass_context
+def pin(context: click.Context, specs: tuple[str, ...], check: bool) -> int:
+    """Fill in revisions, digests and versions; comments and layout stay as they are."""
+    from runner.pin import find_loose
+    from runner.pin import pin as pin_specs
+
+    if check:
+        loose = find_loose(context.obj, specs)
+        for one in loose:
+            screen.print_result(str(one))
+        return EXIT_SOMETHING_TO_DO if loose else 0
+    done = pin_specs(context.obj, specs)
+    for pinned in done.pins:
+        screen.print_result(str(pinned))
+    for failure in done.failures:
+        screen.print_error(failure.message, failure.cure)
+    if not done.pins and not done.failures:
+        screen.say("everything is pinned")
+    return max((failure.exit_code for failure in done.failures), default=0)
+
+
 @cli.group()
 def data() -> None:
     """Dataset cards and checks."""
