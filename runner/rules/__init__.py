@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from runner.findings import Finding
+from runner.forecast.earlier import Earlier
+from runner.models.facts import Models
 from runner.registry import Registry
 from runner.rules import (
     algorithm,
@@ -16,6 +18,8 @@ from runner.rules import (
     dataset,
     expectations,
     files,
+    memory,
+    model,
     overrides,
     parallel,
     pins,
@@ -26,6 +30,8 @@ from runner.rules import (
     rows,
     schedule,
     secrets,
+    signal,
+    storage,
     tracking,
     trainer,
 )
@@ -53,6 +59,13 @@ RULES: dict[str, Rule] = {
     "expect.measurable": Rule("error", expectations.measurable),
     "expect.moves": Rule("error", expectations.moves),
     "image.digest": Rule("error", pins.image),
+    "memory.fits": Rule("error", memory.fits),
+    "memory.tight": Rule("hint", memory.tight),
+    "model.context": Rule("error", model.context),
+    "model.gated": Rule("error", model.gated),
+    "model.heads": Rule("error", model.heads),
+    "model.pinned": Rule("hint", model.pinned),
+    "model.source": Rule("error", model.source),
     "overrides.fields": Rule("error", overrides.say_once),
     "parallel.sequence": Rule("error", parallel.sequence),
     "parallel.tensor": Rule("error", parallel.tensor),
@@ -73,7 +86,9 @@ RULES: dict[str, Rule] = {
     "script.files": Rule("error", files.exist),
     "script.named": Rule("error", files.named),
     "secrets.plain": Rule("error", secrets.in_plain_text),
+    "signal.groups": Rule("hint", signal.groups),
     "spec.idle": Rule("hint", trainer.acts_on),
+    "storage.disk": Rule("hint", storage.disk),
     "tracking.offline": Rule("hint", tracking.offline),
     "trainer.machines": Rule("error", trainer.has_one_machine),
     "trainer.terms": Rule("error", trainer.expresses),
@@ -102,15 +117,18 @@ def check_each(
     tree: Tree,
     registry: Registry,
     is_tracked: Callable[[str], bool] | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Return what the rules find in each experiment, by its name.
 
     A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
-    counts as tracked when it is, or lies in, an output of DVC or the tree has it.
+    counts as tracked when it is, or lies in, an output of DVC or the tree has it. `earlier` tells
+    what came of former runs.
     """
     outputs = DvcOutputs(tree)
     tracked = is_tracked or _tracked_in(tree, outputs)
-    context = Context(tree, registry, tracked, outputs, Cards(tree))
+    models = Models(tree, loaded.experiments)
+    context = Context(tree, registry, tracked, outputs, Cards(tree), models, earlier)
     return {
         experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
     }

@@ -10,7 +10,7 @@ GPUS = GOOD.replace("data: {train", "resources: {accelerators: H100:8}\ndata: {t
 PAIRS = """\
 apiVersion: rollbook/v1
 trainer: trl==1.16.0
-model: {path: Qwen/Qwen2.5-0.5B}
+model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}
 algorithm: {name: dpo}
 data: {train: data/a.jsonl}
 resources: {accelerators: H100:4}

@@ -34,7 +34,7 @@ CASES = [
 ]  # fmt: skip
 
 SOUND = [
-    Sound("secrets.plain", "Qwen/Qwen2.5-0.5B", f"Qwen/Qwen2.5-0.5B, revision: {COMMIT}"),
+    Sound("secrets.plain", "revision: 060db6499f32", f"revision: {COMMIT}"),
     Sound("secrets.plain", "[HF_TOKEN]", f"[HF_TOKEN]\nimage: wandb/x@sha256:{'0a' * 32}"),
     Sound("secrets.plain", "[HF_TOKEN]", "[HF_TOKEN, WANDB_API_KEY, OPENAI_API_KEY]"),
     Sound("secrets.plain", "[HF_TOKEN]", "[HF_TOKEN]\noverrides: {trainer.pad_token: '<|endoftext|>', data.max_token_len_per_gpu: 16384}"),

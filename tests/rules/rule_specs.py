@@ -10,7 +10,7 @@ from runner.spec.tree import MemoryTree
 GOOD = """\
 apiVersion: rollbook/v1
 trainer: verl==0.9.1
-model: {path: Qwen/Qwen2.5-0.5B}
+model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}
 algorithm: {name: grpo, group_size: 4}
 data: {train: data/a.jsonl, val: {arith: data/b.jsonl}}
 reward: reward/sums.py:score
