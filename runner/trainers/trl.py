@@ -105,8 +105,8 @@ def spell(key: str, value: Any) -> tuple[str, ...]:
             f"`{ascii(key)[1:-1][:60]}` is no key of TRL's config",
             cure="write it like max_grad_norm",
         )
-    if value is True:
-        return (f"--{key}",)  # `--fsdp=true` would be read as the text `true`
+    if (key, value) == ("fsdp", True):
+        return ("--fsdp",)  # with `=true` it would be the name of a strategy
     if isinstance(value, list | tuple):
         return (f"--{key}", *map(str, value))
     return (f"--{key}={_text(value)}",)
@@ -116,7 +116,7 @@ def _text(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):
-        return "false"
+        return "true" if value else "false"
     if isinstance(value, dict):
         return json.dumps(value, sort_keys=True)
     return str(value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Experiment
 from runner.trainers.base import Refusal
-from runner.trainers.trl_settings import LOSSES, METHODS
+from runner.trainers.trl_settings import LOSSES, METHODS, batch
 
 VERL = "write trainer: verl==0.9.1"
 VERL_OR_SKYRL = f"{VERL} or skyrl==0.3.0"
@@ -29,7 +29,7 @@ def refusals(spec: Experiment) -> Iterator[Refusal]:
         return
     name, terms = spec.algorithm.name, spec.algorithm.terms()
     if terms.stage == "rl":
-        yield from _estimators(name, terms)
+        yield from _estimators(name, terms, batch(spec, terms).updates)
         yield from _terms(name, terms)
         yield from _kl(terms)
         yield from _sampling(spec)
@@ -44,14 +44,14 @@ def refusals(spec: Experiment) -> Iterator[Refusal]:
     yield from _overrides(spec)
 
 
-def _estimators(name: str, terms: Terms) -> Iterator[Refusal]:
+def _estimators(name: str, terms: Terms, updates: int) -> Iterator[Refusal]:
     advantage, loss = terms.advantage, terms.policy_loss
     aggregation = terms.loss_aggregation or "token_mean"
     if advantage not in METHODS:
         message = f"`{name}`: TRL has no advantage estimator {advantage}, only "
         yield Refusal(("algorithm",), message + ", ".join(METHODS), VERL)
     elif advantage == "rloo":
-        yield from _rloo(name, terms)
+        yield from _rloo(name, terms, updates)
     elif loss not in {policy_loss for policy_loss, _ in LOSSES}:
         losses = ", ".join(dict.fromkeys(policy_loss for policy_loss, _ in LOSSES))
         message = f"`{name}`: TRL has no policy loss {loss}, only {losses}"
@@ -62,7 +62,7 @@ def _estimators(name: str, terms: Terms) -> Iterator[Refusal]:
         yield Refusal(("algorithm",), message, f"write loss_aggregation: {fitting}, or {VERL}")
 
 
-def _rloo(name: str, terms: Terms) -> Iterator[Refusal]:
+def _rloo(name: str, terms: Terms, updates: int) -> Iterator[Refusal]:
     """TRL's RLOO takes an answer as one action (trainer/rloo_trainer.py, _compute_loss)."""
     if terms.loss_aggregation not in (None, "sequence_mean_token_sum"):
         message = f"`{name}`: TRL sums an answer's tokens, and has no {terms.loss_aggregation}"
@@ -71,6 +71,11 @@ def _rloo(name: str, terms: Terms) -> Iterator[Refusal]:
     if terms.policy_loss != "vanilla":
         message = f"`{name}`: TRL's RLOO has the clipped surrogate only, not {terms.policy_loss}"
         yield Refusal(("algorithm",), message, VERL)
+    if updates > 1:
+        message = f"`{name}`: in the {updates} updates of a step TRL would clip the ratio of whole "
+        message += "answers, not of tokens"
+        cure = f"delete it: in the first update no ratio is clipped; or {VERL}"
+        yield Refusal(("training", "prompts_per_update"), message, cure)
     if terms.entropy_coefficient:
         message = "TRL's RLOO has no entropy bonus"
         yield Refusal(("algorithm", "entropy_coefficient"), message, f"write 0, or {VERL}")
@@ -84,6 +89,10 @@ def _terms(name: str, terms: Terms) -> Iterator[Refusal]:
     if terms.dual_clip and (terms.policy_loss != "vanilla" or terms.advantage != "grpo"):
         message = f"`{name}`: TRL has a dual clip in GRPO's clipped surrogate only"
         yield Refusal(("algorithm", "dual_clip"), message, f"delete it, or {VERL}")
+    if terms.policy_loss == "cispo" and terms.clip and terms.clip.low < 1:
+        message = f"`{name}`: TRL bounds the weight of a token from above only"
+        path = ("algorithm", "clip_ratio", "low")
+        yield Refusal(path, message, f"write low: 1, or {VERL}")
     if terms.discount != 1 or terms.critic:
         message = f"`{name}`: TRL has neither a critic nor a discount"
         yield Refusal(("algorithm",), message, VERL_OR_SKYRL)
@@ -94,7 +103,8 @@ def _kl(terms: Terms) -> Iterator[Refusal]:
     kl = terms.kl
     if kl is None:
         return
-    place, estimator = ("reward", "k1") if terms.advantage == "rloo" else ("loss", "k3")
+    is_rloo = terms.advantage == "rloo"
+    place, estimator = ("reward", "k1") if is_rloo else ("loss", "k3")
     if kl.in_ != place:
         message = f"TRL has this penalty in the {place} only"
         yield Refusal(("algorithm", "kl", "in"), message, f"write in: {place}, or {VERL}")
