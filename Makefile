@@ -37,4 +37,4 @@ bench:
 	@$(CONTROL)/bin/python -m benchmarks.startup
 
 clean:
-	rm -rf .demo .venv .venv-train .oracles build dist *.egg-info
+	rm -rf .demo .venv .venv-train .cache build dist *.egg-info

@@ -1,8 +1,8 @@
 """Trainers' own code as a judge: their wheels, run by the training environment's Python.
 
 The packages of requirements/oracle-<name>.txt are installed once, without their dependencies, into
-.oracles/ and put in front of the training environment's. Where that is not possible these tests are
-skipped with the reason, unless RUNNER_TESTS_MANDATORY contains "oracles".
+.cache/oracles, and put in front of the training environment's. Where that is not possible these
+tests are skipped with the reason, unless RUNNER_TESTS_MANDATORY contains "oracles".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def packages(name: str) -> Path:
     """Return the folder with the packages of requirements/oracle-<name>.txt, made when it lacks."""
     requirements = ROOT / "requirements" / f"oracle-{name}.txt"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    folder = ROOT / ".oracles" / f"{name}-{digest}"
+    folder = ROOT / ".cache" / "oracles" / f"{name}-{digest}"
     if not folder.exists():
         partial = folder.with_name(f".{folder.name}.{os.getpid()}")
         pip = [sys.executable, "-m", "pip", "-q", "install", "--no-deps", "--target", str(partial)]
