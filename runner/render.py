@@ -1,17 +1,16 @@
-"""What would be run, exactly: the trainer's command or its config with origins."""
+"""What would be run, exactly: the trainer's command, or its whole config with origins."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 
 from runner.errors import Refused
-from runner.spec.check import load_experiments
-from runner.spec.experiment import Run
+from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.tree import WorkTree
 from runner.trainers import TRAINERS
-from runner.trainers.base import Command, Layout, planned_steps
+from runner.trainers.base import Command, planned_steps
+from runner.trainers.preview import preview_layout
 from runner.workspace import Workspace
 
 _PLACES = re.compile(r"(\$(?:CODE|DATA|MODEL|CHECKPOINTS|METRICS|SAMPLES|RUNNER)\b)")
@@ -22,12 +21,19 @@ def render(workspace: Workspace, spec: str, what: str) -> str:
 
     Raises Refused when the spec is invalid, with its findings.
     """
-    run = _run(workspace, spec)
-    command = TRAINERS[run.spec.pin.name].compile(run, _layout(run), planned_steps(run, None))
-    return _config(command) if what == "config" else _command(command)
+    loaded = _load(workspace, spec)
+    run = loaded.runs[0]
+    layout = preview_layout(run.spec)
+    trainer = TRAINERS[run.spec.pin.name]
+    command = trainer.compile(run, layout, planned_steps(run, None))
+    if what == "config":
+        from runner.trainers.keys.resolved import resolved_config
+
+        return resolved_config(trainer, run, layout, command, loaded.run_marks[0])
+    return _command(command)
 
 
-def _run(workspace: Workspace, spec: str) -> Run:
+def _load(workspace: Workspace, spec: str) -> LoadedExperiment:
     from runner.errors import InvalidSpec
 
     loaded = load_experiments(WorkTree(workspace.root), [spec])
@@ -35,25 +41,7 @@ def _run(workspace: Workspace, spec: str) -> Run:
         raise InvalidSpec(loaded.findings)
     if not loaded.experiments:
         raise Refused(f"there is no experiment `{spec}`")
-    return loaded.experiments[0].runs[0]
-
-
-def _layout(run: Run) -> Layout:
-    model = run.spec.model
-    on_hub = model is not None and model.source in ("huggingface", "modelscope")
-    sets = run.spec.data.val if run.spec.data else {}
-    return Layout(
-        python="python",
-        code="$CODE",
-        train="$DATA/train.parquet",
-        val={name: f"$DATA/val.{name}.parquet" for name in sets},
-        model=model.path if model and on_hub else "$MODEL",
-        checkpoints="$CHECKPOINTS",
-        metrics="$METRICS",
-        config="$CONFIG",
-        samples="$SAMPLES",
-        inside="$RUNNER/node/inside",
-    )
+    return loaded.experiments[0]
 
 
 def _command(command: Command) -> str:
@@ -72,12 +60,3 @@ def _quoted(argument: str) -> str:
         f'"{part}"' if index % 2 else shlex.quote(part) if part else ""
         for index, part in enumerate(parts)
     )
-
-
-def _config(command: Command) -> str:
-    width = max((len(key) for key in command.settings), default=0)
-    lines = []
-    for key, setting in sorted(command.settings.items()):
-        value = json.dumps(setting.value)
-        lines.append(f"{key:<{width}} = {value}   # {setting.origin}")
-    return "\n".join(lines) or "# the script's own affair"

@@ -255,7 +255,8 @@ _PRINT = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 def test_render_config_names_origins(registry):
     done = run(registry.folder, "render", "x", "--what", "config")
-    assert re.search(r"optim\.lr +\S*= 1e-06 +# spec: training", done.stdout), done.stdout
+    assert re.search(r"actor\.optim\.lr += 1e-06 +# experiments/x.yaml:\d+\n", done.stdout)
+    assert re.search(r"actor\.grad_clip += 1.0 +# default of verl 0.9.1\n", done.stdout)
 
 
 # Colours
