@@ -418,10 +418,21 @@ def data_card(context: click.Context, path: str, write: bool) -> None:
 
 @cli.command(short_help="Write the JSON Schemas and reference pages.")
 @click.option("--check", is_flag=True, help="Exit 1 when a committed schema is stale.")
+@click.option("--trainer", metavar="NAME==VERSION", help="Write a trainer's keys instead.")
+@click.option(
+    "--wheel", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The trainer's wheel; by default pip downloads it.",
+)  # fmt: skip
 @click.pass_context
-def schema(context: click.Context, check: bool) -> int:
+def schema(context: click.Context, check: bool, trainer: str | None, wheel: Path | None) -> int:
     """Write the JSON Schemas of specs and settings, and reference pages where docs/ has them."""
     from runner import docs
+
+    if trainer:
+        from runner.trainers.keys.generate import write as write_keys
+
+        click.echo(f"  wrote {write_keys(trainer, wheel)}")
+        return 0
     from runner.spec.schema import is_current, write
 
     folder, pages = context.obj / "schemas", context.obj / "docs"
