@@ -70,6 +70,28 @@ def init(context: click.Context, directory: Path | None) -> None:
     click.echo(f"{target} is a registry. Next: commit these files, then runner plan")
 
 
+@cli.command(short_help="Write a commented spec from a recipe.")
+@click.argument("name", required=False)
+@click.option("--from", "source", metavar="NAME", help="A recipe or an experiment; default: grpo.")
+@click.option("--list", "as_list", is_flag=True, help="Show what one can begin from.")
+@click.pass_context
+def new(context: click.Context, name: str | None, source: str | None, as_list: bool) -> None:
+    """Write a commented spec that validates, with what it names and is not there."""
+    from runner import new as spec
+    from runner.validate import validate as check
+
+    if as_list:
+        begin = (*spec.recipes(), *spec.experiments(context.obj))
+        screen.print_table(("from", ""), [(one.name, one.summary) for one in begin])
+        return
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME'; --list shows what one can begin from.")
+    for path in spec.new(context.obj, name, source or spec.DEFAULT):
+        click.echo(f"  wrote {path}")
+    screen.print_findings(check(context.obj, [name]).findings)
+    click.echo(f"Next: edit it, then runner pin {name} && runner try {name} --steps 2")
+
+
 @cli.command()
 @click.argument("specs", nargs=-1)
 @json_option

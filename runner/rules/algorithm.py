@@ -94,7 +94,7 @@ def dual_clip(subject: Subject) -> Iterator[Finding]:
                      "trainer.algorithm.clip_ratio_c")  # fmt: skip
     bound = said.value if said else terms_of(subject).dual_clip
     if isinstance(bound, int | float) and bound <= 1:
-        place = said.path if said else ("algorithm", "clip_ratio")
+        place = said.path if said else ("algorithm", "dual_clip")
         message = f"the bound on the ratio where the advantage is negative is {bound:g}"
         yield subject.at(place, message, "write one above 1, such as 3 (verl) or 10 (DAPO)")
 

@@ -46,15 +46,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "trainer.eval_before_train": "training.evaluate_before_training",
     },
     "trl": {
-        "num_generations": "algorithm.group_size",
         "learning_rate": "training.learning_rate",
-        "max_steps": "training.steps",
-        "num_train_epochs": "training.epochs",
         "save_steps": "training.save_every",
         "eval_steps": "training.evaluate_every",
         "temperature": "rollout.temperature",
         "max_completion_length": "data.max_response_tokens",
-        "per_device_train_batch_size": "training.samples_per_device",
     },
 }
 """Keys of trainers that have a field: rules, plan and pages go by the field."""
