@@ -23,6 +23,7 @@ from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.fields import nearest
 from runner.spec.identity import Change, changes, digest, own_digest, policy_changes
+from runner.spec.inputs import DvcOutputs, not_made
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.section import Section
 from runner.spec.tree import Tree
@@ -110,6 +111,9 @@ def survey(
     runs: list[Launchable] = []
     others = [_refusal(name, found) for name, found in sorted(refused.items())]
     for experiment in sound:
+        if held := _held_without_input(experiment, tree):
+            others.append(held)
+            continue
         try:
             resolved = tuple(resolver.runs(experiment))
         except Refused as refusal:
@@ -174,6 +178,9 @@ def _decide(
         verb, reason = _verdict(
             run, record, snapshot, forced, edited=edited, differences=differences
         )
+        nodes = run.run.spec.resources.nodes
+        if verb == "launch" and registry.launcher == "local" and nodes > 1:
+            verb, reason = "hold", f"{reason}; the local launcher has one machine, not {nodes}"
         action = Action(
             experiment=experiment.name,
             run_id=run.run_id,
@@ -331,6 +338,22 @@ def _unresolved(experiment: LoadedExperiment, refusal: Refused) -> Action:
         cure=refusal.cure or "",
     )
     return _refusal(experiment.name, (finding,))
+
+
+def _held_without_input(experiment: LoadedExperiment, tree: Tree) -> Action | None:
+    """Return that a `launch: manual` experiment waits for an input that a stage has to make."""
+    spec = experiment.runs[0].spec
+    lacking = not_made(spec, tree, DvcOutputs(tree)) if spec.launch == "manual" else None
+    if lacking is None:
+        return None
+    return Action(
+        experiment=experiment.name,
+        run_id=None,
+        seed=None,
+        action="hold",
+        reason=f"{lacking[0]} has not been made; dvc repro {lacking[1]}   and commit dvc.lock",
+        trainer=spec.trainer,
+    )
 
 
 def _refusal(name: str, findings: tuple[Finding, ...]) -> Action:

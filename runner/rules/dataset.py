@@ -21,6 +21,10 @@ def known(subject: Subject) -> Iterator[Finding]:
     """Every dataset, and a model of the repository, is tracked by DVC or by git."""
     for path, place in _inputs(subject):
         if not subject.context.is_tracked(place):
+            if stage := subject.context.outputs.stage_of(place):
+                if subject.spec.launch != "manual":
+                    yield subject.at(path, *_unmade(place, stage))
+                continue
             message = f"`{place}` is tracked neither by DVC nor by git"
             near = nearest(place, _tracked_near(subject, place))
             add = f"dvc add {place}" if path[0] == "model" else f"runner data add {place}"
@@ -31,6 +35,20 @@ def known(subject: Subject) -> Iterator[Finding]:
             near = nearest(place, subject.context.tree.paths(holder, ""))
             cure = f"did you mean `{near}`?" if near else f"dvc pull {holder}   or check the path"
             yield subject.at(path, message, cure)
+
+
+def made(subject: Subject) -> Iterator[Finding]:
+    """What a stage of dvc.yaml makes has been made; a `launch: manual` spec may wait for it."""
+    for path, place in _inputs(subject):
+        stage = subject.context.outputs.stage_of(place)
+        is_manual = subject.spec.launch == "manual"
+        if stage and is_manual and not subject.context.is_tracked(place):
+            yield subject.at(path, *_unmade(place, stage))
+
+
+def _unmade(place: str, stage: str) -> tuple[str, str]:
+    message = f"the stage `{stage}` makes `{place}`, and has not run"
+    return message, f"dvc repro {stage}   and commit dvc.lock"
 
 
 def _tracked_near(subject: Subject, place: str) -> list[str]:

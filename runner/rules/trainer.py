@@ -41,10 +41,21 @@ def expresses(subject: Subject) -> Iterator[Finding]:
 
 def has_one_machine(subject: Subject) -> Iterator[Finding]:
     """The local launcher has one machine."""
+    if subject.spec.launch != "manual":
+        yield from _lacking(subject, "write nodes: 1")
+
+
+def has_more_machines(subject: Subject) -> Iterator[Finding]:
+    """A `launch: manual` spec may ask for more machines than the local launcher has."""
+    if subject.spec.launch == "manual":
+        yield from _lacking(subject, "it waits for another launcher, whatever runner launch says")
+
+
+def _lacking(subject: Subject, cure: str) -> Iterator[Finding]:
     nodes = subject.spec.resources.nodes
     if subject.context.registry.launcher == "local" and nodes > 1:
         message = f"the local launcher has one machine, not {nodes}"
-        yield subject.at(("resources", "nodes"), message, "write nodes: 1")
+        yield subject.at(("resources", "nodes"), message, cure)
 
 
 def acts_on(subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -70,12 +70,17 @@ class DvcOutputs:
 
         The hash is empty where DVC does not know the content by md5: see `problem`.
         """
-        candidate = posixpath.normpath(path)
-        while candidate.strip("/"):
-            if candidate in self._outputs:
-                return self._outputs[candidate].path, self._outputs[candidate].md5
-            candidate = posixpath.dirname(candidate)
-        return None
+        held = _holder(path, self._outputs)
+        return (self._outputs[held].path, self._outputs[held].md5) if held else None
+
+    @cached_property
+    def _stages(self) -> dict[str, str]:
+        return dict(_stage_outputs(self._tree))
+
+    def stage_of(self, path: str) -> str | None:
+        """Return the stage of a dvc.yaml, as `dvc repro` takes it, that makes `path`; else None."""
+        held = _holder(path, self._stages)
+        return self._stages[held] if held else None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -85,6 +90,28 @@ class DvcOutputs:
     def problem(self, output: str) -> str:
         """Return why the content of a tracked output is not known by md5; empty when it is."""
         return self._outputs[output].problem
+
+
+def _holder(path: str, outputs: Container[str]) -> str | None:
+    """Return which of `outputs` is or holds `path`."""
+    candidate = posixpath.normpath(path)
+    while candidate.strip("/"):
+        if candidate in outputs:
+            return candidate
+        candidate = posixpath.dirname(candidate)
+    return None
+
+
+def not_made(spec: Experiment, tree: Tree, outputs: DvcOutputs) -> tuple[str, str] | None:
+    """Return the first input that nothing holds yet, and the stage of dvc.yaml that makes it."""
+    data, model = spec.data, spec.model
+    places = [data.train, *data.val.values()] if data else []
+    places += [model.path] if model and model.source in ("dvc", "path") else []
+    for place in places:
+        is_there = outputs.find(place) or tree.read(place) is not None or tree.paths(place, "")
+        if not is_there and (stage := outputs.stage_of(place)):
+            return place, stage
+    return None
 
 
 def blob_id(data: bytes) -> str:
@@ -180,6 +207,24 @@ def _outputs(tree: Tree) -> Iterator[DvcOutput]:
         stages = _load(tree, path).get("stages") if path.split("/")[-1] == "dvc.lock" else None
         for name, stage in (stages or {}).items():
             yield from _entries(path, stage, _working_folder(tree, path, name))
+
+
+def _stage_outputs(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yield the outputs that stages of dvc.yaml files declare, and how the stage is called.
+
+    Left out are stages from templates, whose outputs are not written out.
+    """
+    for path in tree.paths("", "dvc.yaml"):
+        folder = posixpath.dirname(path)
+        stages = _load(tree, path).get("stages") if path.split("/")[-1] == "dvc.yaml" else None
+        for name, stage in stages.items() if isinstance(stages, dict) else ():
+            if not isinstance(stage, dict) or not isinstance(stage.get("outs"), list):
+                continue
+            inside = posixpath.join(folder, str(stage.get("wdir") or "."))
+            for entry in stage["outs"]:
+                output = next(iter(entry)) if isinstance(entry, dict) and entry else entry
+                place = posixpath.normpath(posixpath.join(inside, str(output)))
+                yield place, f"{path}:{name}" if folder else str(name)
 
 
 def _working_folder(tree: Tree, path: str, stage: str) -> str:

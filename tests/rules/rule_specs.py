@@ -47,6 +47,7 @@ FILES = {
     b"columns: [a], characters: {median: 1, p95: 1, longest: 1}, duplicates: 0, "
     b"sample_sha256: abc}}}]",
     "data/odd.jsonl.dvc": b"outs: [{md5: 0123, path: odd.jsonl, meta: {card: 3}}]",
+    "dvc.yaml": b"stages: {unmade: {cmd: x, outs: [data/unmade.jsonl: {cache: true}]}}",
     "train.py": b"",
     "lib/x.py": b"",
 }
