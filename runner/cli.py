@@ -94,13 +94,14 @@ def new(context: click.Context, name: str | None, source: str | None, as_list: b
 
 @cli.command()
 @click.argument("specs", nargs=-1)
+@click.option("--deep", is_flag=True, help="Also read every row of their datasets.")
 @json_option
 @click.pass_context
-def validate(context: click.Context, specs: tuple[str, ...], as_json: bool) -> int:
+def validate(context: click.Context, specs: tuple[str, ...], deep: bool, as_json: bool) -> int:
     """Check specs against every rule; all of them by default."""
     from runner.validate import validate as check
 
-    result = check(context.obj, specs)
+    result = check(context.obj, specs, deep=deep)
     if as_json:
         screen.print_json(result.document())
     else:
@@ -423,19 +424,55 @@ def data() -> None:
     """Dataset cards and checks."""
 
 
+@data.command("add", short_help="Track datasets with DVC, with their cards.")
+@click.argument("paths", nargs=-1, required=True)
+@click.pass_context
+def data_add(context: click.Context, paths: tuple[str, ...]) -> None:
+    """Track datasets with DVC (`dvc add`), and keep a card of each beside it."""
+    from runner.datasets.commands import add
+
+    done = add(_open(context), context.obj, paths)
+    for path, card, holder in done:
+        screen.print_result(f"{path}: {card.told()}; {holder}")
+    screen.say(f"Next: git add {' '.join(dict.fromkeys(one[2] for one in done))}, commit, dvc push")
+
+
 @data.command("card")
 @click.argument("path")
 @click.option("--write", is_flag=True, help="Keep the card in the data's .dvc file or stage.")
 @click.pass_context
 def data_card(context: click.Context, path: str, write: bool) -> None:
-    """Describe a dataset: rows, columns, lengths, duplicates, digest of its sample rows."""
-    from runner.datasets.card import card_of, write_card
+    """Describe a dataset: rows, columns, lengths, duplicates, format, faulty rows."""
+    from runner.datasets.commands import make_card
 
-    workspace = _open(context)
-    described = card_of(workspace.root / path)
-    if write:
-        write_card(workspace.root, path, described)
+    described = make_card(_open(context), context.obj, path, write=write)
     screen.print_json(described.model_dump(mode="json"))
+
+
+@data.command("check", short_help="Check the rows of an experiment's datasets, or of one.")
+@click.argument("target", metavar="SPEC|PATH")
+@click.option(
+    "--sample", default=1000, show_default=True, type=click.IntRange(min=1),
+    help="How many rows to look at, evenly spread.",
+)  # fmt: skip
+@click.option("--deep", is_flag=True, help="Look at all rows; only then repetitions are counted.")
+@json_option
+@click.pass_context
+def data_check(context: click.Context, target: str, sample: int, deep: bool, as_json: bool) -> int:
+    """Check the rows of an experiment's datasets for its training, or those of one dataset.
+
+    Exits with 1 when training would fail, or learn from nothing.
+    """
+    from runner.datasets.commands import check_target
+    from runner.datasets.show import lines
+
+    result = check_target(_open(context), context.obj, target, None if deep else sample)
+    if as_json:
+        screen.print_json(result.document())
+    else:
+        for line in lines(result):
+            screen.print_result(line)
+    return EXIT_REFUSED if result.errors else 0
 
 
 @cli.command(short_help="Write the JSON Schemas and reference pages.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,20 +44,22 @@ class Validation(NamedTuple):
         )
 
 
-def validate(start: Path, only: Sequence[str] = ()) -> Validation:
+def validate(start: Path, only: Sequence[str] = (), *, deep: bool = False) -> Validation:
     """Check the work tree's specs (`only` some, by name or path) against every rule.
 
     Of a whole registry, experiments that were found sound before and have not changed since are
-    counted and not checked again. Raises Refused where there is no registry, InvalidSpec when its
-    settings are invalid.
+    counted and not checked again. With `deep`, all are, and every row of their datasets is read.
+    Raises Refused where there is no registry, InvalidSpec when its settings are invalid.
     """
     root = find_root(start)
     began = time.time_ns()
     tree = WatchedTree(root)
     registry = load_registry(tree)
-    if only:
-        return _validated(load_experiments(tree, [_name(root, start, one) for one in only]),
-                          tree, registry, NOTHING)  # fmt: skip
+    if only or deep:
+        names = [_name(root, start, one) for one in only] or None
+        loaded = load_experiments(tree, names)
+        validation = _validated(loaded, tree, registry, NOTHING)
+        return _with_rows(validation, loaded, start) if deep else validation
     former = recall(root)
     loaded = load_experiments(tree, without=former.sound.keys())
     validation = _validated(loaded, tree, registry, former)
@@ -72,6 +75,17 @@ def _validated(loaded: Loaded, tree: WatchedTree, registry: Registry, former: Me
         runs + sum(one.runs for one in former.sound.values()),
         findings,
     )
+
+
+def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validation:
+    from runner.datasets.findings import exact
+    from runner.tasks import train_python
+    from runner.workspace import open_workspace
+
+    workspace = open_workspace(start)
+    python_of = partial(train_python, workspace)
+    found = exact(validation.findings, loaded.experiments, workspace.root, python_of)
+    return validation._replace(findings=in_order(found))
 
 
 def _sound(loaded: Loaded, validation: Validation) -> dict[str, Sound]:

@@ -56,13 +56,36 @@ def parts_of(path: Path) -> tuple[Part, ...]:
         return _folder(path)
     shards = _shards(path)
     if not shards:
-        raise Refused(f"{path} is not here", cure=f"dvc pull {path.name}   or dvc repro")
+        raise Refused(
+            f"{path} is not here", cure="dvc pull   brings what DVC tracks, dvc repro makes it"
+        )
     return _complete(shards)
 
 
 def exists(path: Path) -> bool:
     """Whether a dataset lies at `path`, complete or not."""
     return path.exists() or bool(_shards(path))
+
+
+def sets_in(path: Path) -> tuple[Path, ...]:
+    """Return the datasets at `path`: itself, or those of a folder of several files or splits.
+
+    Raises Refused when there is none.
+    """
+    if path.is_dir() and not (path / STATE).is_file():
+        files = sorted(file for file in path.iterdir() if file.suffix in SHARDED)
+        if len({_set_of(file) for file in files}) > 1:
+            return tuple(dict.fromkeys(path / _name_of(file) for file in files))
+        if (path / SPLITS).is_file():
+            return tuple(path / name for name in _splits(path))
+        if not files and (path / "data").is_dir():
+            return sets_in(path / "data")
+    parts_of(path)
+    return (path,)
+
+
+def _splits(folder: Path) -> list[str]:
+    return [str(name) for name in json.loads((folder / SPLITS).read_text()).get("splits", [])]
 
 
 def _part(path: Path) -> Part:
@@ -77,21 +100,19 @@ def _part(path: Path) -> Part:
 
 def _folder(folder: Path) -> tuple[Part, ...]:
     if (folder / SPLITS).is_file():
-        names = json.loads((folder / SPLITS).read_text()).get("splits", [])
-        raise _several(folder, [str(name) for name in names])
+        raise _several(folder, _splits(folder))
     if (folder / STATE).is_file():
         state = json.loads((folder / STATE).read_text())
         return tuple(_there(folder / file["filename"]) for file in state.get("_data_files", ()))
     files = sorted(path for path in folder.iterdir() if path.suffix in SHARDED)
     if not files and (folder / "data").is_dir():  # a checkout from the Hub
         return _folder(folder / "data")
-    sets = sorted({_set_of(path) for path in files})
-    if not sets:
+    if not files:
         raise Refused(
             f"{folder} holds no dataset: no {', '.join(SHARDED)}", cure="name the files' folder"
         )
-    if len(sets) > 1:
-        raise _several(folder, sets)
+    if len({_set_of(path) for path in files}) > 1:
+        raise _several(folder, dict.fromkeys(map(_name_of, files)))
     return _complete(files)
 
 
@@ -107,6 +128,12 @@ def _set_of(path: Path) -> str:
     """Return what the set is called that a file is a shard of."""
     match = _SHARD.fullmatch(path.name)
     return match["stem"] if match else _DIGITS.sub("#", path.name)
+
+
+def _name_of(path: Path) -> str:
+    """Return the name by which a spec says the set that a file is a shard of, or the file alone."""
+    match = _SHARD.fullmatch(path.name)
+    return match["stem"] if match else path.name
 
 
 def _shards(path: Path) -> list[Path]:

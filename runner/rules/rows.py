@@ -71,8 +71,11 @@ def are_different(subject: Subject) -> Iterator[Finding]:
     steps = planned(subject)
     if steps is not None and steps * training.prompts_per_step > FEW_PASSES * one.card.rows:
         return
-    share = f"{100 * one.card.duplicates / one.card.rows:.1f} %"
-    message = f"{one.card.duplicates:,} rows ({share}) of `{one.path}` are equal to an earlier one"
+    twice = one.card.duplicates
+    rows = "1 row" if twice == 1 else f"{twice:,} rows"
+    share = f"{100 * twice / one.card.rows:.1f} %"
+    verb = "is" if twice == 1 else "are"
+    message = f"{rows} ({share}) of `{one.path}` {verb} equal to an earlier one"
     yield subject.at(one.key, message, "leave them out, unless they are to count more")
 
 

@@ -52,6 +52,13 @@ class Card(Section):
     prompts: str = ""
     """A sample of the prompts' digests, to compare sets by (see `runner/datasets/survey.py`)."""
 
+    def told(self) -> str:
+        """Return the card in a line."""
+        formats = ", ".join(f"{name} ({stage})" for stage, name in self.formats.items())
+        faulty = max(self.faults.values(), default=0)
+        parts = [f"{self.rows:,} rows", formats or "no known format"]
+        return ", ".join([*parts, f"{faulty:,} rows at fault"] if faulty else parts)
+
     @property
     def tells_columns(self) -> bool:
         """Whether it says what columns hold: cards made before that was kept do not."""
