@@ -67,9 +67,9 @@ def _of_messages(column: str, messages: list[Mapping[str, Any]]) -> Iterator[Pro
         role, content, where = message.get("role"), message.get("content"), f"{column}[{number}]"
         if role not in ROLES:
             right = OTHER_ROLES.get(str(role).lower())
-            told = f"write `{right}`" if right else f"they know {', '.join(ROLES)}"
-            message = f"{where} has the role `{role}`, which chat templates do not know: {told}"
-            yield Problem(column, "role", message)
+            cure = f"write `{right}`" if right else f"they know {', '.join(ROLES)}"
+            told = f"{where} has the role `{role}`, which chat templates do not know: {cure}"
+            yield Problem(column, "role", told)
         if not isinstance(content, str | list) and not message.get("tool_calls"):
             told = "no content" if content is None else f"{_a(kind_of(content))} as content"
             yield Problem(column, "content", f"{where} has {told}, not text")

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from dataset_files import DATA_FILES
+
 from runner.registry import Registry
 from runner.rules import check
 from runner.spec.check import load_experiments
@@ -33,6 +35,7 @@ training: {steps: 2, prompts_per_step: 8, learning_rate: 0.00001}
 expect: [{val/any/accuracy: last > 0}]
 """
 FILES = {
+    **DATA_FILES,
     "data/a.jsonl": b"{}",
     "data/b.jsonl": b"{}",
     "reward/sums.py": b"import os\n\n\ndef score(solution_str):\n    return 1.0\n",
