@@ -201,11 +201,12 @@ def _lora(training: Training, layout: Layout) -> dict[str, Any]:
     lora = training.lora
     if lora is None:
         return {}
-    targets = list(lora.targets)
+    # In a text PEFT would take the name of a layer for a pattern of its whole path.
+    targets = "all-linear" if lora.targets == ("all-linear",) else list(lora.targets)
     return {
         f"{POLICY}.model.lora.rank": lora.rank,
         f"{POLICY}.model.lora.alpha": lora.alpha,
-        f"{POLICY}.model.lora.target_modules": targets if len(targets) > 1 else targets[0],
+        f"{POLICY}.model.lora.target_modules": targets,
         # The default is one folder for all jobs of a machine.
         f"{POLICY}.model.lora.lora_sync_path": f"{layout.config}/lora",
     }

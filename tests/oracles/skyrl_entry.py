@@ -134,9 +134,11 @@ def play(arguments, answers):
     finished = [rollbook_skyrl.is_finished(cfg)]
     learner.save_checkpoints()
     finished.append(rollbook_skyrl.is_finished(cfg))
+    sys.argv[1:] = arguments
+    rollbook_skyrl.main()  # returns at once, as nothing is left to train
     return {"rows": [len(training), len(validation)], "finished": finished}
 
 
 if __name__ == "__main__":
-    question = json.load(sys.stdin)
-    Path(sys.argv[1]).write_text(json.dumps(play(question["arguments"], question["answers"])))
+    question, answer = json.load(sys.stdin), Path(sys.argv[1])
+    answer.write_text(json.dumps(play(question["arguments"], question["answers"])))

@@ -53,7 +53,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "resources": {"accelerators": "H100:8", "nodes": 2}, "rollout": {"tensor_parallel": 2},
     },
     "LoRA": training(lora={"rank": 32, "alpha": 64}),
-    "LoRA on some layers": training(lora={"rank": 8, "alpha": 8, "targets": ["q_proj", "v_proj"]}),
+    "LoRA on some layers": training(lora={"rank": 8, "alpha": 8, "targets": ["q_proj"]}),
     "samples per device": training(samples_per_device=16),
     "tokens per device": training(tokens_per_device=16384, gradient_checkpointing=False),
     "sequence parallel": training(sequence_parallel=2, samples_per_device=8),

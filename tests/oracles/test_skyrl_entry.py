@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from test_skyrl_config import LAYOUT, SPEC, arguments, run_of
 from trainer_oracle import ROOT, Oracle
 
@@ -76,7 +77,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
         ROLLBOOK_CODE=str(folder / "code"),
         ROLLBOOK_REWARD_FILE=str(folder / "code" / "reward" / "sums.py"),
         ROLLBOOK_REWARD_FUNCTION="compute_score", ROLLBOOK_REWARD_LOG=str(folder / "rewards"),
-        ROLLBOOK_METRICS=str(folder / "metrics.jsonl"), HF_HUB_OFFLINE="1",
+        ROLLBOOK_METRICS=str(folder / "metrics.jsonl"), ROLLBOOK_CONFIG=str(folder / "config"),
+        HF_HUB_OFFLINE="1",
     )  # fmt: skip
     return folder, answer
 
@@ -119,6 +121,12 @@ def test_what_is_no_number_is_left_out_and_nan_is_seen(played):
     line = (played[0] / "metrics.jsonl").read_text().splitlines()[1]
     assert "NaN" in line
     assert "text" not in line
+
+
+def test_the_resolved_config_is_kept_with_every_default(played):
+    config = yaml.safe_load((played[0] / "config" / ".hydra" / "config.yaml").read_text())
+    assert config["trainer"]["train_batch_size"] == 2
+    assert config["trainer"]["policy"]["optimizer_config"]["max_grad_norm"] == 1.0
 
 
 def test_a_checkpoint_is_complete_with_its_export_and_ends_the_run(played):

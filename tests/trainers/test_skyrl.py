@@ -150,6 +150,13 @@ def test_a_dual_clip_is_a_loss_of_its_own():
     assert value_of(key, algorithm={"name": "grpo", "dual_clip": 3.0}) == "dual_clip"
 
 
+def test_layers_for_adapters_are_named_in_a_list():
+    key = "trainer.policy.model.lora.target_modules"
+    for targets, value in ((["all-linear"], "all-linear"), (["q_proj"], ["q_proj"])):
+        lora = {"rank": 8, "alpha": 8, "targets": targets}
+        assert value_of(key, training={**TRAINING, "lora": lora}) == value
+
+
 def test_overrides_come_last_and_say_so():
     key = "generator.batched"
     command = SKYRL.compile(run_of(SPEC, overrides={"generator": {"batched": True}}), LAYOUT, 10)

@@ -8,7 +8,8 @@ SkyRL's arguments, config, checks and training are its own; through the hooks of
   says the checkpoint is complete;
 - the share of answers cut at the length limit, the prompts' length, the highest and lowest reward.
 
-The resolved config is left in the folder ROLLBOOK_CONFIG. Paths in comments are of SkyRL's wheel.
+The resolved config is left below the folder ROLLBOOK_CONFIG, where Hydra leaves verl's. Paths are
+of SkyRL's wheel.
 """
 
 import asyncio
@@ -151,9 +152,9 @@ def main() -> None:
     """Do what SkyRL's own entry point does (train/entrypoints/main_base.py), with our parts."""
     cfg = SkyRLTrainConfig.from_cli_overrides(sys.argv[1:])
     validate_cfg(cfg)
-    folder = Path(os.environ["ROLLBOOK_CONFIG"])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(get_config_as_yaml_str(cfg))
+    config = Path(os.environ["ROLLBOOK_CONFIG"]) / ".hydra" / "config.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(get_config_as_yaml_str(cfg))
     if is_finished(cfg):
         print(f"nothing left to train: step {cfg.trainer.max_training_steps} is saved")
         return
