@@ -28,7 +28,10 @@ def refusals(spec: Experiment) -> Iterator[Refusal]:
     if spec.algorithm is None:
         return
     name, terms = spec.algorithm.name, spec.algorithm.terms()
-    if terms.stage == "rl":
+    if terms.stage == "rl" and terms.advantage not in METHODS:
+        message = f"`{name}`: TRL has no advantage estimator {terms.advantage}, only "
+        yield Refusal(("algorithm",), message + ", ".join(METHODS), VERL)
+    elif terms.stage == "rl":
         yield from _estimators(name, terms, batch(spec, terms).updates)
         yield from _terms(name, terms)
         yield from _kl(terms)
@@ -45,12 +48,8 @@ def refusals(spec: Experiment) -> Iterator[Refusal]:
 
 
 def _estimators(name: str, terms: Terms, updates: int) -> Iterator[Refusal]:
-    advantage, loss = terms.advantage, terms.policy_loss
-    aggregation = terms.loss_aggregation or "token_mean"
-    if advantage not in METHODS:
-        message = f"`{name}`: TRL has no advantage estimator {advantage}, only "
-        yield Refusal(("algorithm",), message + ", ".join(METHODS), VERL)
-    elif advantage == "rloo":
+    loss, aggregation = terms.policy_loss, terms.loss_aggregation or "token_mean"
+    if terms.advantage == "rloo":
         yield from _rloo(name, terms, updates)
     elif loss not in {policy_loss for policy_loss, _ in LOSSES}:
         losses = ", ".join(dict.fromkeys(policy_loss for policy_loss, _ in LOSSES))
@@ -84,8 +83,8 @@ def _rloo(name: str, terms: Terms, updates: int) -> Iterator[Refusal]:
 def _terms(name: str, terms: Terms) -> Iterator[Refusal]:
     if terms.dynamic_sampling:
         message = f"`{name}`: TRL cannot sample other prompts for groups without signal"
-        path = ("algorithm", "dynamic_sampling")
-        yield Refusal(path, message, f"write dynamic_sampling: null, or {VERL_OR_SKYRL}")
+        cure = f"write dynamic_sampling: null, or {VERL_OR_SKYRL}"
+        yield Refusal(("algorithm", "dynamic_sampling"), message, cure)
     if terms.dual_clip and (terms.policy_loss != "vanilla" or terms.advantage != "grpo"):
         message = f"`{name}`: TRL has a dual clip in GRPO's clipped surrogate only"
         yield Refusal(("algorithm", "dual_clip"), message, f"delete it, or {VERL}")
