@@ -7,20 +7,14 @@ from collections.abc import Iterator
 
 from runner.findings import Finding
 from runner.rules.base import Subject
+from runner.trainers.base import steps_planned
 
 
 def planned(subject: Subject) -> int | None:
-    """Return the steps that the spec plans; None where it takes rows to know that no card states.
-
-    Trainers drop the last, incomplete batch of an epoch.
-    """
-    training, data = subject.spec.training, subject.spec.data
-    if training.steps is not None:
-        return training.steps
+    """Return the steps that the spec plans; None where it takes rows that no card states."""
+    data = subject.spec.data
     rows = subject.context.cards.rows(data.train) if data else None
-    if training.epochs is None or rows is None:
-        return None
-    return training.epochs * (rows // training.prompts_per_step)
+    return steps_planned(subject.spec.training, rows)
 
 
 def length(subject: Subject) -> Iterator[Finding]:
