@@ -26,6 +26,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("reward/max", "score", "higher", "Highest reward of a step."),
     Metric("reward/min", "score", "", "Lowest reward of a step."),
     Metric("val/<set>/accuracy", "share", "higher", "Share of right answers on a validation set."),
+    Metric("val/<set>/pass_at_k", "share", "higher",
+           "Prompts of a validation set with a right one among k answers; k is "
+           "rollout.validation.samples. verl draws the k from those sampled, with replacement."),
     Metric("val/<set>/reward", "score", "higher", "Mean reward on a validation set."),
     Metric("val/<set>/loss", "nat/token", "lower", "Mean cross-entropy on one validation set."),
     Metric("val/<set>/token_accuracy", "share", "higher",
@@ -58,6 +61,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("prompt/length", "tokens", "", "Mean length of prompts."),
     Metric("gradient/norm", "", "", "Norm of the gradient before clipping."),
     Metric("learning_rate", "", "", "Learning rate of the step."),
+    Metric("rollout/turns", "turns", "",
+           "Mean turns of a conversation: 2 for a question and its answer, 2 more for each round "
+           "of tool calls."),
     Metric("rollout/probability_difference", "share", "lower",
            "Mean difference of token probabilities between trainer and rollout engine."),
     Metric("throughput/tokens_per_second", "tokens/s", "higher", "Tokens per second of a step."),

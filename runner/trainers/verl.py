@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Experiment, Run
-from runner.trainers import verl_metrics, verl_ppo, verl_sft
+from runner.trainers import verl_metrics, verl_ppo, verl_refusals, verl_sft
 from runner.trainers.base import (
     Command,
     Layout,
@@ -27,8 +27,6 @@ from runner.trainers.base import (
 )
 from runner.trainers.hydra import override
 
-ADVANTAGES = frozenset({"grpo"})
-POLICY_LOSSES = frozenset({"vanilla"})
 RESERVED = re.compile(
     r"data\.(train_files|val_files|seed|shuffle)|(actor_rollout_ref\.|critic\.)?model\.path"
     r"|trainer\.(default_local_dir|resume_\w+|logger|seed|n_gpus_per_node|nnodes|total_training_steps)"
@@ -48,13 +46,7 @@ class VerlTrainer:
 
     def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
         """Return what verl has no key for, or would ignore."""
-        if spec.algorithm is None:
-            return ()
-        terms = spec.algorithm.terms()
-        found = [*_refused_terms(terms, spec.algorithm.name)]
-        if terms.stage == "sft":
-            found += verl_sft.refusals(spec)
-        return (*found, *_refused_overrides(spec.overrides))
+        return (*verl_refusals.refusals(spec), *_refused_overrides(spec.overrides))
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return verl's command line; `overrides` of the spec come last and win."""
@@ -106,16 +98,6 @@ class VerlTrainer:
         return _terms(run).stage == "rl"
 
 
-def _refused_terms(terms: Terms, name: str) -> Iterator[Refusal]:
-    key, cure = ("algorithm",), "take an algorithm that verl has: sft, grpo"
-    if terms.stage == "preference":
-        yield Refusal(key, f"`{name}`: verl has no trainer for preference pairs", cure)
-    if terms.advantage and terms.advantage not in ADVANTAGES:
-        yield Refusal(key, f"`{name}`: verl has no advantage estimator {terms.advantage}", cure)
-    if terms.policy_loss and terms.policy_loss not in POLICY_LOSSES:
-        yield Refusal(key, f"`{name}`: verl has no policy loss {terms.policy_loss}", cure)
-
-
 def _refused_overrides(overrides: Mapping[str, Any]) -> Iterator[Refusal]:
     """Yield the raw keys that say what a run is: identity and resuming would not know of them."""
     for key, _ in _flat(overrides):
@@ -142,6 +124,9 @@ def _environment(run: Run, layout: Layout) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": layout.inside,
     }
+    if run.spec.rollout.multi_turn:
+        # Tools may import their neighbours; reward functions find theirs by themselves.
+        environment["PYTHONPATH"] += f":{layout.code}"
     wandb = run.spec.tracking.wandb
     if wandb and wandb.entity:
         environment["WANDB_ENTITY"] = wandb.entity

@@ -21,6 +21,7 @@ NAMES: dict[str, str] = {
     "response_length/mean": "response/length",
     "response_length/clip_ratio": "response/clip_ratio",
     "prompt_length/mean": "prompt/length",
+    "num_turns/mean": "rollout/turns",
     "training/rollout_probs_diff_mean": "rollout/probability_difference",
     "perf/throughput": "throughput/tokens_per_second",
     "timing_s/step": "time/step",
@@ -34,6 +35,7 @@ NAMES: dict[str, str] = {
 # `critic/score` is the reward function's score; `critic/rewards` has a KL penalty taken off.
 
 _VALIDATION = re.compile(r"val-(?:core|aux)/(?P<set>[^/]+)/(?P<what>acc|reward)/mean@\d+")
+_BEST = re.compile(r"val-(?:core|aux)/(?P<set>[^/]+)/acc/best@(?P<k>\d+)/mean")
 _WHAT = {"acc": "accuracy", "reward": "reward"}
 
 
@@ -43,4 +45,11 @@ def canonical(values: Mapping[str, float]) -> dict[str, float]:
     for name, value in values.items():
         if match := _VALIDATION.fullmatch(name):
             found[f"val/{match['set']}/{_WHAT[match['what']]}"] = value
-    return found
+    return {**found, **_pass_at_k(values)}
+
+
+def _pass_at_k(values: Mapping[str, float]) -> dict[str, float]:
+    """Return it for the largest k, which is the number of answers: verl says it for less too."""
+    matches = ((match, value) for name, value in values.items() if (match := _BEST.fullmatch(name)))
+    rising = sorted(matches, key=lambda one: int(one[0]["k"]))
+    return {f"val/{match['set']}/pass_at_k": value for match, value in rising}

@@ -6,19 +6,15 @@ from typing import Any
 
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Data, Run
+from runner.spec.rollout import MultiTurn, Validation
+from runner.spec.training import Training
+from runner.trainers import verl_algorithm, verl_critic, verl_memory
 from runner.trainers.base import Layout, Setting
+from runner.trainers.verl_algorithm import ACTOR, ROLLOUT
 from runner.trainers.verl_sft import FP32
 
-AGGREGATIONS = {
-    "token_mean": "token-mean",
-    "sequence_mean_token_sum": "seq-mean-token-sum",
-    "sequence_mean_token_mean": "seq-mean-token-mean",
-    "sequence_mean_token_scaled": "seq-mean-token-sum-norm",
-}
-KL_ESTIMATORS = {"k1": "kl", "k2": "mse", "k3": "low_var_kl", "abs": "abs"}
-ACTOR = "actor_rollout_ref.actor"
-ROLLOUT = "actor_rollout_ref.rollout"
 MODEL = "actor_rollout_ref.model"
+REFERENCE = "actor_rollout_ref.ref"
 
 
 def program(run: Run, layout: Layout) -> tuple[str, ...]:
@@ -33,11 +29,12 @@ def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:
         raise ValueError("a verl run has an algorithm and data")
     terms = spec.algorithm.terms()
     groups = [
-        (f"algorithm: {spec.algorithm.name}", _algorithm(terms)),
+        (f"algorithm: {spec.algorithm.name}", verl_algorithm.settings(terms, spec.data)),
         ("spec: data", _data(spec.data, layout)),
         ("spec: model", {f"{MODEL}.path": layout.model}),
         ("spec: training", _training(run, terms, steps)),
-        ("spec: rollout", _rollout(run, spec.data, terms)),
+        ("spec: training", _memory(spec.training, terms)),
+        ("spec: rollout", _rollout(run, spec.data, layout)),
         ("seed", _seeds(run.seed)),
         ("node", _node(run, layout)),
     ]
@@ -46,40 +43,11 @@ def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:
     if not spec.resources.gpus_per_node:
         groups.append(("cpu", _cpu(run, spec.data, terms, layout)))
     if spec.training.precision == "fp32":
-        groups.append(("spec: training.precision", _fp32()))
+        groups.append(("spec: training.precision", _fp32(terms)))
+    if terms.critic:
+        samples = samples_at_once(run, terms)
+        groups += verl_critic.settings(run, terms.critic, layout, samples)
     return {key: Setting(value, origin) for origin, keys in groups for key, value in keys.items()}
-
-
-def _algorithm(terms: Terms) -> dict[str, Any]:
-    keys: dict[str, Any] = {
-        "algorithm.adv_estimator": terms.advantage,
-        f"{ROLLOUT}.n": terms.group_size,
-        f"{ACTOR}.entropy_coeff": terms.entropy_coefficient,
-        f"{ACTOR}.calculate_entropy": True,
-    }
-    if terms.loss_aggregation:
-        keys[f"{ACTOR}.loss_agg_mode"] = AGGREGATIONS[terms.loss_aggregation]
-    if terms.clip:
-        keys[f"{ACTOR}.clip_ratio_low"] = terms.clip.low
-        keys[f"{ACTOR}.clip_ratio_high"] = terms.clip.high
-    return {**keys, **_kl(terms)}
-
-
-def _kl(terms: Terms) -> dict[str, Any]:
-    kl = terms.kl
-    in_loss = kl is not None and kl.in_ == "loss"
-    in_reward = kl is not None and kl.in_ == "reward"
-    keys: dict[str, Any] = {
-        f"{ACTOR}.use_kl_loss": in_loss,
-        "algorithm.use_kl_in_reward": in_reward,
-    }
-    if kl and in_loss:
-        keys[f"{ACTOR}.kl_loss_coef"] = kl.coefficient
-        keys[f"{ACTOR}.kl_loss_type"] = KL_ESTIMATORS[kl.estimator]
-    if kl and in_reward:
-        keys["algorithm.kl_ctrl.kl_coef"] = kl.coefficient
-        keys["algorithm.kl_penalty"] = KL_ESTIMATORS[kl.estimator]
-    return keys
 
 
 def _data(data: Data, layout: Layout) -> dict[str, Any]:
@@ -114,20 +82,52 @@ def _training(run: Run, terms: Terms, steps: int | None) -> dict[str, Any]:
 
 def _micro_batches(run: Run, terms: Terms) -> dict[str, Any]:
     """The samples of one pass: as the spec says; else by tokens on a GPU, all at once on a CPU."""
-    training, resources = run.spec.training, run.spec.resources
-    if training.samples_per_device is None and resources.gpus_per_node:
-        dynamic = {f"{ACTOR}.use_dynamic_bsz": True, f"{ROLLOUT}.log_prob_use_dynamic_bsz": True}
-        return {**dynamic, "actor_rollout_ref.ref.log_prob_use_dynamic_bsz": True}
-    update = (training.prompts_per_update or training.prompts_per_step) * terms.group_size
-    samples = training.samples_per_device or update // resources.devices
+    samples = samples_at_once(run, terms)
+    if samples is None:
+        dynamic: dict[str, Any] = {
+            f"{ACTOR}.use_dynamic_bsz": True,
+            f"{ROLLOUT}.log_prob_use_dynamic_bsz": True,
+            f"{REFERENCE}.log_prob_use_dynamic_bsz": True,
+        }
+        if tokens := run.spec.training.tokens_per_device:
+            # Rollout and reference take the policy's.
+            dynamic[f"{ACTOR}.ppo_max_token_len_per_gpu"] = tokens
+        return dynamic
     return {
         f"{ACTOR}.ppo_micro_batch_size_per_gpu": samples,
         f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu": samples,
-        "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu": samples,
+        f"{REFERENCE}.log_prob_micro_batch_size_per_gpu": samples,
     }
 
 
-def _rollout(run: Run, data: Data, terms: Terms) -> dict[str, Any]:
+def samples_at_once(run: Run, terms: Terms) -> int | None:
+    """Return the samples of one pass on one device; None where they are packed by tokens."""
+    training, resources = run.spec.training, run.spec.resources
+    if training.samples_per_device:
+        return training.samples_per_device
+    if training.tokens_per_device or resources.gpus_per_node:
+        return None
+    update = (training.prompts_per_update or training.prompts_per_step) * terms.group_size
+    return update // resources.devices
+
+
+def _memory(training: Training, terms: Terms) -> dict[str, Any]:
+    rests = training.offload
+    keys = {
+        **verl_memory.lora(MODEL, training.lora),
+        **verl_memory.checkpointing(MODEL, training),
+        **verl_memory.offload(f"{ACTOR}.fsdp_config", rests),
+        **verl_memory.sequences(ACTOR, MODEL, training),
+    }
+    if training.lora:
+        # Whole weights go to the rollout: any rank and any layer, as the engine knows no adapter.
+        keys[f"{MODEL}.lora.merge"] = True
+    if rests and terms.needs_reference:
+        keys[f"{REFERENCE}.fsdp_config.param_offload"] = rests.reference
+    return keys
+
+
+def _rollout(run: Run, data: Data, layout: Layout) -> dict[str, Any]:
     rollout = run.spec.rollout
     return {
         f"{ROLLOUT}.name": rollout.engine,
@@ -136,6 +136,28 @@ def _rollout(run: Run, data: Data, terms: Terms) -> dict[str, Any]:
         f"{ROLLOUT}.temperature": rollout.temperature,
         f"{ROLLOUT}.top_p": rollout.top_p,
         f"{ROLLOUT}.max_model_len": data.max_prompt_tokens + data.max_response_tokens,
+        **(_multi_turn(rollout.multi_turn, layout) if rollout.multi_turn else {}),
+        **(_validation(rollout.validation) if rollout.validation else {}),
+    }
+
+
+def _multi_turn(turns: MultiTurn, layout: Layout) -> dict[str, Any]:
+    """Tools are the functions that the file registers with verl's `function_tool`."""
+    return {
+        f"{ROLLOUT}.multi_turn.enable": True,
+        f"{ROLLOUT}.multi_turn.function_tool_path": f"{layout.code}/{turns.tools}",
+        f"{ROLLOUT}.multi_turn.format": turns.format,
+        f"{ROLLOUT}.multi_turn.max_assistant_turns": turns.max_turns,
+        f"{ROLLOUT}.agent.default_agent_loop": "tool_agent",
+    }
+
+
+def _validation(validation: Validation) -> dict[str, Any]:
+    return {
+        f"{ROLLOUT}.val_kwargs.n": validation.samples,
+        f"{ROLLOUT}.val_kwargs.do_sample": validation.temperature > 0,
+        f"{ROLLOUT}.val_kwargs.temperature": validation.temperature,
+        f"{ROLLOUT}.val_kwargs.top_p": validation.top_p,
     }
 
 
@@ -177,12 +199,12 @@ def _cpu(run: Run, data: Data, terms: Terms, layout: Layout) -> dict[str, Any]:
     """What verl and vLLM need without an accelerator: few processes, no compiler, small buffers."""
     samples = run.spec.training.prompts_per_step * terms.group_size
     tokens = data.max_prompt_tokens + data.max_response_tokens
-    return {
+    keys = {
         "trainer.device": "cpu",
         "data.dataloader_num_workers": 0,
         f"{MODEL}.use_remove_padding": False,
         f"+{MODEL}.override_config.attn_implementation": "sdpa",
-        f"{MODEL}.enable_gradient_checkpointing": False,
+        f"{MODEL}.enable_gradient_checkpointing": bool(run.spec.training.gradient_checkpointing),
         f"{ACTOR}.strategy": "fsdp2",
         f"{ACTOR}.fsdp_config.strategy": "fsdp2",
         f"{ACTOR}.use_torch_compile": False,
@@ -195,15 +217,33 @@ def _cpu(run: Run, data: Data, terms: Terms, layout: Layout) -> dict[str, Any]:
         f"{ROLLOUT}.agent.num_workers": 1,
         f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": 16,
         "reward.num_workers": 1,
-        "transfer_queue.backend.SimpleStorage.num_data_storage_units": 1,
+    }
+    if terms.needs_reference:
+        keys[f"{REFERENCE}.fsdp_config.use_torch_compile"] = False
+    return {**keys, **_small_queue(terms, layout)}
+
+
+def _small_queue(terms: Terms, layout: Layout) -> dict[str, Any]:
+    """The newer trainer's queue of samples, with one process, and looked into more often."""
+    if terms.advantage == "remax":  # the older trainer has none
+        return {}
+    keys: dict[str, Any] = {"transfer_queue.backend.SimpleStorage.num_data_storage_units": 1}
+    if terms.dynamic_sampling:  # a sampler of one's own is not told of groups to leave out
+        return keys
+    return {
+        **keys,
         "trainer.v1.sampler.custom_sampler.path": f"{layout.inside}/rollbook_sampler.py",
         "trainer.v1.sampler.custom_sampler.name": "PromptSampler",
     }
 
 
-def _fp32() -> dict[str, Any]:
-    return {
+def _fp32(terms: Terms) -> dict[str, Any]:
+    keys: dict[str, Any] = {
         f"{ACTOR}.fsdp_config.dtype": "float32",
         f"+{ACTOR}.fsdp_config.mixed_precision": FP32,
         f"{ROLLOUT}.dtype": "float32",
     }
+    if terms.needs_reference:
+        keys[f"{REFERENCE}.fsdp_config.dtype"] = "float32"
+        keys[f"+{REFERENCE}.fsdp_config.mixed_precision"] = FP32
+    return keys

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from runner.spec.experiment import Experiment, Run
-from runner.trainers.base import Layout, Refusal, Setting
+from runner.spec.experiment import Run
+from runner.spec.training import Training
+from runner.trainers import verl_memory
+from runner.trainers.base import Layout, Setting
 
 FP32 = {"param_dtype": "fp32", "reduce_dtype": "fp32", "buffer_dtype": "fp32"}
 
@@ -22,22 +23,6 @@ def program(run: Run, layout: Layout) -> tuple[str, ...]:
     )
 
 
-def refusals(spec: Experiment) -> Iterator[Refusal]:
-    """Yield what the supervised trainer has no key for."""
-    if spec.training.evaluate_before_training:
-        yield Refusal(
-            ("training", "evaluate_before_training"),
-            "verl's supervised trainer does not validate before the first step",
-            "delete it; `first` of a validation metric is then the first one measured",
-        )
-    if spec.data and not spec.data.shuffle:
-        yield Refusal(
-            ("data", "shuffle"),
-            "verl's supervised trainer always draws rows in an order made from the seed",
-            "delete it",
-        )
-
-
 def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:
     """Return verl's keys for a supervised run."""
     groups = [
@@ -49,6 +34,7 @@ def settings(run: Run, layout: Layout, steps: int | None) -> dict[str, Setting]:
     ]
     if not run.spec.resources.gpus_per_node:
         groups.append(("cpu", CPU))
+    groups.append(("spec: training", _memory(run.spec.training)))
     if run.spec.training.precision == "fp32":
         groups.append(("spec: training.precision", _fp32()))
     return {key: Setting(value, origin) for origin, keys in groups for key, value in keys.items()}
@@ -69,11 +55,9 @@ def _data(run: Run, layout: Layout) -> dict[str, Any]:
 
 def _training(run: Run, steps: int | None) -> dict[str, Any]:
     training = run.spec.training
-    per_device = training.prompts_per_step // run.spec.resources.devices
     return {
         "data.train_batch_size": training.prompts_per_step,
-        "data.micro_batch_size_per_gpu": training.samples_per_device or per_device,
-        "data.use_dynamic_bsz": False,
+        **_micro_batches(run),
         "optim.lr": training.learning_rate,
         "optim.lr_scheduler_type": training.learning_rate_schedule,
         "optim.lr_warmup_steps": training.warmup_steps,
@@ -86,6 +70,30 @@ def _training(run: Run, steps: int | None) -> dict[str, Any]:
         "trainer.save_freq": training.save_every or -1,
         "trainer.seed": run.seed,
         "engine.seed": run.seed,
+    }
+
+
+def _micro_batches(run: Run) -> dict[str, Any]:
+    """The rows of one pass: up to a number of tokens, or as many as the spec says, else all."""
+    training = run.spec.training
+    per_device = training.prompts_per_step // run.spec.resources.devices
+    samples = training.samples_per_device or per_device
+    if training.tokens_per_device is None:
+        return {"data.micro_batch_size_per_gpu": samples, "data.use_dynamic_bsz": False}
+    return {
+        # Of validation too: its batches are of this size, whatever the tokens are.
+        "data.micro_batch_size_per_gpu": samples,
+        "data.use_dynamic_bsz": True,
+        "data.max_token_len_per_gpu": training.tokens_per_device,
+    }
+
+
+def _memory(training: Training) -> dict[str, Any]:
+    return {
+        **verl_memory.lora("model", training.lora),
+        **verl_memory.checkpointing("model", training),
+        **verl_memory.offload("engine", training.offload),
+        **verl_memory.sequences("engine", "model", training),
     }
 
 
