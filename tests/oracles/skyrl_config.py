@@ -32,7 +32,7 @@ def judge(arguments):
     try:
         config = SkyRLTrainConfig.from_cli_overrides(arguments)
         validate_cfg(config)
-    except (AssertionError, ValueError, NotImplementedError) as error:
+    except (AssertionError, ArithmeticError, ValueError, NotImplementedError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     return {"error": None, "values": dict(flat(dataclasses.asdict(config)))}
 
