@@ -32,7 +32,7 @@ def test_a_recipe_validates_in_an_empty_registry(registry, name):
     written = new(registry, f"team/{name}", name)
     found = validate(registry, [f"team/{name}"]).findings
     assert [one for one in found if one.level == "error"] == []
-    assert {one.rule for one in found} <= {"model.pinned"}  # which takes the hub
+    assert {one.rule for one in found} <= {"model.pinned", "environment.pinned"}  # a hub, an image
     assert written[0] == f"experiments/team/{name}.yaml"
     assert all((registry / path).is_file() for path in written)
 

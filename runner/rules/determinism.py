@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from runner.algorithms.base import Terms
 from runner.rules.raw import raw_keys
 from runner.spec.experiment import Experiment
 
@@ -24,6 +25,9 @@ VERL_MODE: dict[str, Any] = {
 }
 """What has to be set for verl's reinforcement learning to repeat itself."""
 
+KERNELS = {"verl": "engine.full_determinism", "trl": "full_determinism"}
+"""Keys for deterministic kernels in training that samples nothing."""
+
 Verdict = tuple[Best, str]
 
 
@@ -32,29 +36,40 @@ def best_verdict(spec: Experiment) -> Verdict:
     if spec.pin.name == "script" or spec.algorithm is None:
         return "bitwise", "Whether the script draws the same numbers again is its own affair."
     if spec.algorithm.terms().stage == "rl":
-        return _of_sampling(spec)
-    key = {"verl": "engine.full_determinism", "trl": "full_determinism"}.get(spec.pin.name)
+        return _of_sampling(spec, spec.algorithm.terms())
+    return _of_kernels(spec, "The order of rows comes from the seed")
+
+
+def _of_kernels(spec: Experiment, order: str) -> Verdict:
+    """Return the verdict of a run in which only kernels can differ; `order` says why."""
+    key = KERNELS.get(spec.pin.name)
     if key is None:
         return "curve", f"{spec.pin.name} has no setting for deterministic kernels."
     if _said(spec, key) is True:
-        return "bitwise", "Deterministic kernels are on and the order of rows comes from the seed."
+        return "bitwise", f"{order}, and deterministic kernels are on."
     return "curve", f"Bitwise needs deterministic kernels: overrides: {{{key}: true}}"
 
 
-def _of_sampling(spec: Experiment) -> Verdict:
+def _of_sampling(spec: Experiment, terms: Terms) -> Verdict:
     """Return the verdict of a run that samples answers."""
+    if spec.pin.name == "trl" and not spec.resources.gpus_per_node:
+        return _of_kernels(spec, "Answers are drawn by torch's own generator, seeded")
     if spec.pin.name != "verl":
-        return _statistical(f"{spec.pin.name} has no setting that gives answers a fixed order.")
-    terms = spec.algorithm.terms() if spec.algorithm else None
-    missing = next((key for key, value in VERL_MODE.items() if _said(spec, key) != value), None)
-    if terms and terms.group_size > 1:
+        return _statistical(f"{spec.pin.name} samples answers with an engine of its own order.")
+    if terms.group_size > 1:
         return _statistical(
             "verl samples answers asynchronously, in the order of arrival, and its determinism "
             f"mode would make the {terms.group_size} answers of a group equal."
         )
     if spec.rollout.multi_turn:
-        return _statistical("verl's determinism mode covers one turn, and rollout.multi_turn asks "
-                            "for several.")  # fmt: skip
+        return _statistical(
+            "verl's determinism mode covers one turn, and rollout.multi_turn asks for several."
+        )
+    # ReMax runs on the V0 trainer already: see runner/trainers/verl_algorithm.py.
+    known = {"trainer.use_v1": False} if terms.advantage == "remax" else {}
+    missing = next(
+        (key for key, value in VERL_MODE.items() if known.get(key, _said(spec, key)) != value), None
+    )
     if missing:
         wanted = str(VERL_MODE[missing]).lower()
         return _statistical(

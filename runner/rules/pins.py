@@ -22,3 +22,15 @@ def image(subject: Subject) -> Iterator[Finding]:
         if known and known.image:
             cure = f"delete it: {FILE} has the image of {subject.spec.trainer}; or {cure}"
         yield subject.at(("image",), f"`{name}` is a tag, which can move", cure)
+
+
+def environment(subject: Subject) -> Iterator[Finding]:
+    """What a GPU run is trained in is pinned: an image by digest, or a lock file."""
+    spec, known = subject.spec, subject.context.registry.environments
+    if spec.pin.name == "script" or not spec.resources.gpus_per_node or spec.image:
+        return
+    if spec.trainer not in known:
+        message = f"{FILE} does not say what {spec.trainer} runs in: with other packages another "
+        message += "run has the same identity"
+        cure = f"add it there: environments: {{{spec.trainer}: {{image: <name>@sha256:<digest>}}}}"
+        yield subject.at(("trainer",), message, cure)

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - a table reads better in long lines
 """Cases of the rules on places to run, images, tracking and files of scripts."""
 
-from rule_specs import SCRIPT, Case, Sound
+from rule_specs import GOOD, SCRIPT, Case, Sound
 
 DIGEST = "sha256:" + "0a" * 32
 GPU = "resources: {accelerators: H100:4}"
@@ -29,6 +29,7 @@ CASES = [
     Case("resources.nodes", "nnodes=2", "nnodes=1", 3, "script.command[2]", "8 processes per node", "SKYPILOT_NUM_GPUS", TORCHRUN),
     Case("image.digest", "secrets: [HF_TOKEN]", "image: verlai/verl:latest", 16, "image", "`verlai/verl:latest` is a tag", "verlai/verl:latest@sha256:"),
     Case("image.digest", "secrets: [HF_TOKEN]", "image: verlai/verl@sha256:0a0a", 16, "image", "is a tag", "verlai/verl@sha256:"),
+    Case("environment.pinned", "verl==0.9.1", "verl==0.8.0", 2, "trainer", "registry.yaml does not say what verl==0.8.0 runs in", "environments: {verl==0.8.0:", f"{GOOD}{GPU}\n"),
     Case("tracking.offline", "secrets: [HF_TOKEN]", f"tracking: {{wandb: {{project: p}}}}\n{GPU}", 16, "tracking.wandb", "without WANDB_API_KEY", "secrets: [WANDB_API_KEY]"),
     Case("tracking.offline", "[python, train.py]", "[python, train.py, --report_to, wandb]", 3, "script.command[2]", "tracked offline", "add it", f"{SCRIPT}{GPU}\n"),
     Case("script.named", "files: [train.py, lib]", "files: [lib]", 3, "script.command[1]", "`train.py` is not among", "add train.py", SCRIPT),
@@ -46,6 +47,10 @@ SOUND = [
     Sound("resources.nodes", "steps", "steps", f"{TORCHRUN}resources: {{accelerators: H100:8, nodes: 2}}\n"),
     Sound("resources.nodes", "--nnodes=2, --nproc-per-node, '8'", "--nnodes=$SKYPILOT_NUM_NODES", TORCHRUN),
     Sound("image.digest", "secrets: [HF_TOKEN]", f"image: verlai/verl:v1@{DIGEST}"),
+    Sound("environment.pinned", "secrets: [HF_TOKEN]", GPU),
+    Sound("environment.pinned", "verl==0.9.1", "verl==0.8.0"),
+    Sound("environment.pinned", "verl==0.9.1", "verl==0.8.0", f"{GOOD}{GPU}\nimage: verlai/verl@{DIGEST}\n"),
+    Sound("environment.pinned", "secrets", "secrets", f"{SCRIPT}{GPU}\nsecrets: []\n"),
     Sound("tracking.offline", "secrets: [HF_TOKEN]", "tracking: {wandb: {project: p}}"),
     Sound("tracking.offline", "secrets: [HF_TOKEN]", f"tracking: {{wandb: {{project: p}}}}\nsecrets: [WANDB_API_KEY]\n{GPU}"),
     Sound("script.named", "python, train.py", "python, -m, lib.x, lib/x.py, other.py, /etc/hosts.txt", SCRIPT),

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from dataset_files import DATA_FILES
 
-from runner.registry import Registry
+from runner.registry import Environment, Registry
 from runner.rules import check
 from runner.spec.check import load_experiments
 from runner.spec.tree import MemoryTree
@@ -57,6 +57,10 @@ FILES = {
 REGISTRY = Registry(
     apiVersion="rollbook/v1",
     lineage="0" * 32,
+    environments={
+        pin: Environment(lock=f"requirements/{pin.partition('=')[0]}.txt")
+        for pin in ("verl==0.9.1", "skyrl==0.3.0", "trl==1.16.0")
+    },
     secrets={"*": ("HF_TOKEN",), "team/*": ("TEAM_KEY",)},
 )
 
