@@ -21,7 +21,7 @@ make_registry() {
     command git init -q --bare -b main "$demo/origin.git"
     # What git knows of this checkout, as it is now; the experiments come by a merge.
     command git ls-files -z --cached --others --exclude-standard |
-        grep -zvE '^(experiments/smoke/|tests/|docs/|benchmarks/|\.github/|\.ci/)' |
+        grep -zvE '^(experiments/(dapo|gsm8k|math|mixture|preferences|smoke|tools)/|tests/|docs/|benchmarks/|\.github/|\.ci/)' |
         xargs -0 tar cf - | tar xf - -C "$registry"
     git init -q -b main
     git config user.name >/dev/null || git config user.name "Rollbook demo"

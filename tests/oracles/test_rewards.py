@@ -1,4 +1,4 @@
-r"""Our rewards against the trainers' own on one table: equal where we say so, different where we say.
+r"""Our rewards against the trainers' own on one table: equal where we say so, else different.
 
 `#### (\-?[0-9\.\,]+)`, its first match and no commas, is OpenAI's definition of an answer to GSM8K
 (openai/grade-school-math, grade_school_math/dataset.py).
