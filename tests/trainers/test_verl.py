@@ -17,6 +17,15 @@ from runner.trainers.verl_metrics import NAMES
 VERL = TRAINERS["verl"]
 HERE = Path(__file__).parent
 GPU = {"resources": {"accelerators": "H100:8", "nodes": 2}}
+FP32 = {"training": {**GRPO["training"], "precision": "fp32"}}
+LEAN = {
+    **GRPO["training"],
+    "tokens_per_device": 8192,
+    "gradient_checkpointing": True,
+    "sequence_parallel": 2,
+    "offload": {"parameters": True, "optimizer": True, "reference": True},
+}
+ADAPTERS = {"rank": 16, "alpha": 32}
 COMMANDS = {
     "sft-cpu": run_of(SFT),
     "sft-gpu": run_of(SFT, resources={"accelerators": "H100:8"}),
@@ -27,6 +36,34 @@ COMMANDS = {
         algorithm={"name": "grpo", "kl": {"in": "reward", "coefficient": 0.01, "estimator": "k1"}},
         overrides={"actor_rollout_ref.actor.grad_clip": 0.5, "trainer": {"balance_batch": False}},
         **GPU,
+    ),
+    "ppo-cpu-fp32": run_of(GRPO, algorithm={"name": "ppo", "gae_lambda": 0.95}, **FP32),
+    "ppo-lean-gpu": run_of(
+        GRPO, algorithm={"name": "ppo", "kl": {"coefficient": 0.01}}, training=LEAN, **GPU
+    ),
+    "dapo-cpu": run_of(
+        GRPO, algorithm={"name": "dapo", "overlong_penalty": {"buffer_tokens": 256}}
+    ),
+    "remax-cpu-fp32": run_of(GRPO, algorithm={"name": "remax"}, **FP32),
+    "tools-gpu": run_of(
+        GRPO,
+        rollout={
+            "multi_turn": {"tools": "reward/tools.py", "max_turns": 4},
+            "validation": {"samples": 8, "temperature": 0.6, "top_p": 0.95},
+        },
+        **GPU,
+    ),
+    "grpo-lora-gpu": run_of(GRPO, training={**GRPO["training"], "lora": ADAPTERS}, **GPU),
+    "sft-lean-gpu": run_of(
+        SFT,
+        training={
+            **SFT["training"],
+            "tokens_per_device": 8192,
+            "sequence_parallel": 2,
+            "offload": {"parameters": True},
+            "lora": {**ADAPTERS, "targets": ["q_proj", "v_proj"]},
+        },
+        resources={"accelerators": "H100:8"},
     ),
 }
 
@@ -114,6 +151,87 @@ def test_what_verl_cannot_express_is_refused_in_words():
         assert VERL.refusals(run.spec) == ()
 
 
+ACTOR = "actor_rollout_ref.actor"
+DISTINCTIVE = {
+    "ppo": {"algorithm.adv_estimator": "gae", "algorithm.lam": 1.0, "algorithm.gamma": 1.0,
+            "critic.optim.lr": 1e-5, "critic.cliprange_value": 0.5},
+    "dr_grpo": {"algorithm.adv_estimator": "grpo", "algorithm.norm_adv_by_std_in_grpo": False,
+                f"{ACTOR}.loss_agg_mode": "seq-mean-token-sum-norm",
+                f"{ACTOR}.loss_scale_factor": 1024},
+    "dapo": {f"{ACTOR}.clip_ratio_low": 0.2, f"{ACTOR}.clip_ratio_high": 0.28,
+             f"{ACTOR}.clip_ratio_c": 10.0, f"{ACTOR}.loss_agg_mode": "token-mean",
+             "algorithm.filter_groups.enable": True, "algorithm.filter_groups.metric": "acc"},
+    "gspo": {f"{ACTOR}.policy_loss.loss_mode": "gspo", f"{ACTOR}.clip_ratio_low": 3e-4,
+             f"{ACTOR}.clip_ratio_high": 4e-4, f"{ACTOR}.loss_agg_mode": "seq-mean-token-mean"},
+    "rloo": {"algorithm.adv_estimator": "rloo", "algorithm.use_kl_in_reward": True,
+             "algorithm.kl_penalty": "kl", "algorithm.kl_ctrl.kl_coef": 0.001,
+             f"{ACTOR}.use_kl_loss": False},
+    "reinforce_plus_plus": {"algorithm.adv_estimator": "reinforce_plus_plus",
+                            "algorithm.gamma": 1.0, "algorithm.use_kl_in_reward": True},
+    "reinforce_plus_plus_baseline": {"algorithm.adv_estimator": "reinforce_plus_plus_baseline",
+                                     f"{ACTOR}.use_kl_loss": True, f"{ACTOR}.kl_loss_type": "mse"},
+    "remax": {"algorithm.adv_estimator": "remax", "trainer.use_v1": False},
+    "gmpo": {f"{ACTOR}.policy_loss.loss_mode": "geo_mean", f"{ACTOR}.clip_ratio_low": 0.4},
+    "cispo": {f"{ACTOR}.policy_loss.loss_mode": "cispo", f"{ACTOR}.clip_ratio_low": 1.0,
+              f"{ACTOR}.clip_ratio_high": 0.2},
+    "sapo": {f"{ACTOR}.policy_loss.loss_mode": "sapo", f"{ACTOR}.tau_pos": 1.0,
+             f"{ACTOR}.tau_neg": 1.05, f"{ACTOR}.loss_agg_mode": "seq-mean-token-mean"},
+    "gpg": {"algorithm.adv_estimator": "gpg", f"{ACTOR}.policy_loss.loss_mode": "gpg",
+            f"{ACTOR}.use_kl_loss": False, "algorithm.use_kl_in_reward": False},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DISTINCTIVE)
+def test_an_algorithm_is_what_verls_own_example_of_it_sets(name):
+    run = run_of(GRPO, algorithm={"name": name})
+    assert VERL.refusals(run.spec) == ()
+    settings = VERL.compile(run, LAYOUT, 10).settings
+    found = {key: settings[key].value for key in DISTINCTIVE[name]}
+    assert found == DISTINCTIVE[name]
+
+
+def test_a_critic_is_there_for_ppo_alone():
+    for name in DISTINCTIVE:
+        settings = VERL.compile(run_of(GRPO, algorithm={"name": name}), LAYOUT, 10).settings
+        has_critic = any(key.lstrip("+").startswith("critic.") for key in settings)
+        assert has_critic == (name == "ppo"), name
+
+
+def test_our_sampler_stays_away_where_it_would_be_wrong():
+    key = "trainer.v1.sampler.custom_sampler.path"
+    for name, has_it in (("grpo", True), ("dapo", False), ("remax", False)):
+        settings = VERL.compile(run_of(GRPO, algorithm={"name": name}), LAYOUT, 10).settings
+        assert (key in settings) == has_it, name
+    plain = run_of(GRPO, algorithm={"name": "dapo", "dynamic_sampling": None})
+    assert key in VERL.compile(plain, LAYOUT, 10).settings
+
+
+def test_what_the_supervised_trainer_lacks_is_refused():
+    training = {**SFT["training"], "prompts_per_update": 4, "offload": {"reference": True}}
+    said = VERL.refusals(run_of(SFT, training=training).spec)
+    assert [".".join(refusal.path) for refusal in said] == [
+        "training.prompts_per_update", "training.offload.reference",
+    ]  # fmt: skip
+
+
+def test_preference_pairs_are_for_another_trainer():
+    (said,) = VERL.refusals(run_of(SFT, algorithm={"name": "dpo"}).spec)
+    assert "trl" in said.cure
+
+
+def test_a_limit_that_verl_would_ignore_is_refused():
+    sampling = {"name": "dapo", "dynamic_sampling": {"max_batches": 5}}
+    (said,) = VERL.refusals(run_of(GRPO, algorithm=sampling).spec)
+    assert said.path == ("algorithm", "dynamic_sampling", "max_batches")
+    assert "5" in said.message
+    assert "skyrl" in said.cure
+
+
+def test_tools_find_their_neighbours():
+    environment = VERL.compile(COMMANDS["tools-gpu"], LAYOUT, 10).environment
+    assert environment["PYTHONPATH"].split(":") == [LAYOUT.inside, LAYOUT.code]
+
+
 def test_ray_is_for_reinforcement_learning():
     assert VERL.needs_ray(run_of(GRPO))
     assert not VERL.needs_ray(run_of(SFT))
@@ -144,6 +262,19 @@ def test_a_step_of_reinforcement_learning_in_canonical_names():
     assert found["time/step"] == 4.230222973999844
     assert found["val/tiny_add/accuracy"] == 0.0
     assert found["val/tiny_add/reward"] == 0.0
+
+
+def test_several_answers_per_validation_prompt_have_a_mean_and_a_best():
+    raw = {
+        "val-core/sums/acc/mean@8": 0.5,
+        "val-aux/sums/acc/best@2/mean": 0.6,
+        "val-aux/sums/acc/best@4/mean": 0.7,
+        "val-core/sums/acc/best@8/mean": 0.8,
+        "val-aux/sums/acc/best@8/std": 0.1,
+        "val-aux/sums/acc/worst@8/mean": 0.1,
+    }
+    found = VERL.canonical(raw, run_of(GRPO))
+    assert found == {"val/sums/accuracy": 0.5, "val/sums/pass_at_k": 0.8}
 
 
 def test_every_name_that_comes_out_is_canonical_and_means_one_thing():
