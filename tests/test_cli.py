@@ -317,7 +317,9 @@ def test_an_interrupt_exits_130_without_a_traceback(folder):
     code = (
         "import os, signal, sys\n"
         "import runner.validate\n"
-        "def interrupted(*_):\n"
+        # What runs in the background of a script ignores interrupts, and so do its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def interrupted(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    import time; time.sleep(10)\n"
         "runner.validate.validate = interrupted\n"
