@@ -340,7 +340,7 @@ def test_an_interrupt_exits_130_without_a_traceback(folder):
 def test_a_bug_exits_70_and_leaves_a_log(folder, tmp_path):
     code = (
         "import runner.validate\n"
-        "def broken(*_):\n"
+        "def broken(*_, **__):\n"
         "    raise ZeroDivisionError('a bug')\n"
         "runner.validate.validate = broken\n"
         "from runner.__main__ import main\n"
