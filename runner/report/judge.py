@@ -122,7 +122,7 @@ def _missing_metric(case: Case) -> str | None:
 
 
 def _not_finite(case: Case) -> Ending | None:
-    for name in ("train/loss", "policy/loss", "value/loss", "val/loss"):
+    for name in ("train/loss", "policy/loss", "preference/loss", "value/loss", "val/loss"):
         curve = case.curves.get(name)
         if curve and not math.isfinite(curve.last):
             cure = "lower training.learning_rate, or train in fp32 to see whether precision is why"

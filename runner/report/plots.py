@@ -67,7 +67,9 @@ HEALTH_PANELS: tuple[Panel, ...] = (
 )
 _REWARD = Panel("reward/mean", "Reward in training", "mean score")
 _TRAIN_LOSS = Panel("train/loss", "Training loss", "nat per token")
+_PREFERENCE = Panel("preference/accuracy", "Chosen answers preferred", "share of pairs")
 _VAL_LOSS = Panel("val/loss", "Validation loss", "nat per token")
+_RESULT_PANELS = (_REWARD, _PREFERENCE, _VAL_LOSS, _TRAIN_LOSS)
 
 Seeds = Mapping[int, Curves]
 """The curves of each seed of one point of an experiment."""
@@ -89,7 +91,7 @@ def result_panels(spec: Experiment, seeds: Seeds) -> tuple[Panel, ...]:
     measured = _measured(seeds)
     headline = headline_metric(spec, measured)
     first = (_panel(headline),) if headline else ()
-    wanted = dict.fromkeys((*first, _REWARD, _VAL_LOSS, _TRAIN_LOSS))
+    wanted = dict.fromkeys((*first, *_RESULT_PANELS))
     return tuple(panel for panel in wanted if panel.metric in measured)[:2]
 
 
@@ -111,14 +113,14 @@ def _measured(seeds: Seeds) -> set[str]:
 
 def _panel(name: str) -> Panel:
     """Return a panel for any metric, with the words of the known ones."""
-    known = {panel.metric: panel for panel in (*HEALTH_PANELS, _REWARD, _TRAIN_LOSS, _VAL_LOSS)}
+    known = {panel.metric: panel for panel in (*HEALTH_PANELS, *_RESULT_PANELS)}
     if name in known:
         return known[name]
     metric = metrics.find(name)
     plain = name.strip('"')
     if name.startswith("val/") and name.count("/") == 2:
         _, dataset, kind = name.split("/")
-        plain = f"{kind.capitalize()} on {dataset}"
+        plain = f"{kind.capitalize().replace('_', ' ')} on {dataset}"
     return Panel(name, plain, metric.unit if metric else "")
 
 
