@@ -17,13 +17,19 @@ typing.TypedDict = typing_extensions.TypedDict
 
 import rollbook_skyrl  # noqa: E402
 import skyrl_gym  # noqa: E402
+import torch  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
 from skyrl.train.config import SkyRLTrainConfig  # noqa: E402
 from skyrl.train.dataset import PromptDataset  # noqa: E402
 from skyrl.train.evaluate import evaluate  # noqa: E402
 from skyrl.train.generators.utils import prepare_generator_input  # noqa: E402
 from skyrl.train.utils.trainer_utils import build_dataloader  # noqa: E402
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
-from transformers import PreTrainedTokenizerFast  # noqa: E402
+from transformers import (  # noqa: E402
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 TEMPLATE = (
     "{% for message in messages %}<s> {{ message['content'] }} </s> {% endfor %}"
@@ -113,6 +119,27 @@ def sampled(cfg, training):
     return prepare_generator_input(rows, each, params, cfg.environment.env_class, "train", 1)
 
 
+def merging(folder):
+    """Return how far a merged model is from that with its adapter, and from that without."""
+    config = Qwen2Config(
+        vocab_size=16, hidden_size=8, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=1,
+    )  # fmt: skip
+    base = Qwen2ForCausalLM(config)
+    base.save_pretrained(folder / "base")
+    ids = torch.arange(8)[None]
+    without = base(ids).logits
+    lora = LoraConfig(target_modules="all-linear", r=2, init_lora_weights=False)
+    model = get_peft_model(base, lora)
+    # As FSDPStrategy.save_hf_model does (distributed/fsdp_strategy.py).
+    model.save_pretrained(
+        folder / "adapter", state_dict=model.state_dict(), safe_serialization=True
+    )
+    rollbook_skyrl.merge_adapter(str(folder / "base"), folder / "adapter", folder / "merged")
+    merged = Qwen2ForCausalLM.from_pretrained(folder / "merged")(ids).logits
+    return [float((merged - other).abs().max()) for other in (model(ids).logits, without)]
+
+
 def play(arguments, answers):
     cfg = SkyRLTrainConfig.from_cli_overrides(arguments)
     skyrl_gym.register(id=rollbook_skyrl.ENVIRONMENT, entry_point=rollbook_skyrl.RewardEnvironment)
@@ -136,7 +163,8 @@ def play(arguments, answers):
     finished.append(rollbook_skyrl.is_finished(cfg))
     sys.argv[1:] = arguments
     rollbook_skyrl.main()  # returns at once, as nothing is left to train
-    return {"rows": [len(training), len(validation)], "finished": finished}
+    rows = [len(training), len(validation)]
+    return {"rows": rows, "finished": finished, "merging": merging(Path.cwd())}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ REWARD = """
 async def compute_score(data_source, solution_str, ground_truth, extra_info=None):
     right = solution_str == ground_truth
     assert extra_info["data_source"] == "hub/sums" if "data_source" in extra_info else True
-    return {"score": 2.0 if right else -1.0, "acc": right}
+    score = 2.0 if right else -1.0
+    return {"score": score, "acc": right} if data_source == "minerva" else score
 """
 QUESTIONS = {
     "train": {"1+1": "2", "1+2": "3"},
@@ -97,7 +98,7 @@ def test_all_rows_are_there_whatever_other_columns_they_have(played):
 
 def test_each_validation_set_has_its_own_reward_and_accuracy(played):
     assert metrics(played[0], 0) == {
-        "val/sums/reward": 1.0, "val/sums/accuracy": pytest.approx(2 / 3),
+        "val/sums/reward": 1.0, "val/sums/accuracy": 1.0,  # a score alone
         "val/minerva/reward": -1.0, "val/minerva/accuracy": 0.0,
     }  # fmt: skip
 
@@ -134,3 +135,9 @@ def test_a_checkpoint_is_complete_with_its_export_and_ends_the_run(played):
     assert saved.step == 10
     assert saved.export == saved.folder / "huggingface"
     assert played[1]["finished"] == [False, True]
+
+
+def test_a_policy_with_adapters_is_exported_as_a_whole_model(played):
+    from_adapted, from_base = played[1]["merging"]
+    assert from_adapted < 1e-5
+    assert from_base > 1e-3

@@ -62,14 +62,16 @@ class RewardEnvironment(BaseTextEnv):
         )
         if inspect.isawaitable(result):
             result = asyncio.run(_awaited(result))
-        if isinstance(result, dict) and "acc" in result:
+        # A score that stands alone is the accuracy too, as for verl.
+        said = result if isinstance(result, dict) else {"score": result, "acc": result}
+        if "acc" in said:
             # `mean` in the name tells SkyRL how to join the values of batches.
-            self._metrics[f"{source}/accuracy_mean"] = float(result["acc"])
-        score = float(result["score"] if isinstance(result, dict) else result)
+            self._metrics[f"{source}/accuracy_mean"] = float(said["acc"])
+        score = float(said["score"])
         return BaseTextEnvStepOutput(observations=[], reward=score, done=True, metadata={})
 
     def get_metrics(self) -> dict[str, float]:
-        """Return the accuracy, when the reward function says it apart from the score."""
+        """Return the accuracy, unless the reward function returns a score without one."""
         return self._metrics
 
 
@@ -100,8 +102,22 @@ class Trainer(RayPPOTrainer):
     def save_checkpoints(self) -> str:
         """Write the export first: SkyRL marks the checkpoint as complete at the end."""
         folder = Path(self.cfg.trainer.ckpt_path) / f"global_step_{self.global_step}"
-        self.dispatch.save_hf_model("policy", str(folder / "huggingface"), self.tokenizer)
+        model = self.cfg.trainer.policy.model
+        export = folder / ("adapter" if model.lora.rank else "huggingface")
+        self.dispatch.save_hf_model("policy", str(export), self.tokenizer)
+        if model.lora.rank:
+            merge_adapter(model.path, export, folder / "huggingface")
+            self.tokenizer.save_pretrained(folder / "huggingface")
         return str(super().save_checkpoints())
+
+
+def merge_adapter(base: str, adapter: Path, target: Path) -> None:
+    """Write a whole model: of one with LoRA SkyRL exports the adapter alone."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", trust_remote_code=True)
+    PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(target)
 
 
 def sampling_metrics(output: dict[str, Any]) -> dict[str, float]:
