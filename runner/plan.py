@@ -14,6 +14,10 @@ from pydantic import Field, field_serializer
 
 from runner.errors import Refused
 from runner.findings import Finding
+from runner.forecast.cost import Cost
+from runner.forecast.document import Forecast
+from runner.forecast.foresight import Foresight
+from runner.forecast.span import Span
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import identity_payload, resolved_spec
 from runner.ledger.entry import ExperimentEntry
@@ -28,6 +32,9 @@ from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.section import Section
 from runner.spec.tree import Tree
 from runner.wording import changed_fields, kept, progress
+
+FORESEEN = {"gpu_hours", "cost", "forecast"}
+"""Fields of an action that the plan's digest does not cover."""
 
 Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
 
@@ -45,6 +52,10 @@ class Action(Section):
     """Against the newest run of this experiment with the same seed and point."""
     trainer: str | None = None
     launcher: str | None = None
+    gpu_hours: Span | None = None
+    cost: Cost | None = None
+    """If the GPUs are rented; of what is launched or held, where a price is known."""
+    forecast: Forecast | None = None
     findings: tuple[Finding, ...] = Field(default=(), strict=False)
 
     @field_serializer("changes", "findings")
@@ -124,8 +135,9 @@ def survey(
     refusals = frozenset(action.experiment for action in others)
     others += _orphans(tuple(runs), refusals, snapshot)
     meant = [run for run in _share(runs) if forced.means(run.action)]
-    held = tuple(_hold_over_ceiling(meant, registry))
-    return held, tuple(action for action in others if forced.means(action))
+    foresight = Foresight(tree, snapshot, registry, sound)
+    foreseen = tuple(_foresee(_hold_over_ceiling(meant, registry), foresight))
+    return foreseen, tuple(action for action in others if forced.means(action))
 
 
 def make_plan(
@@ -141,7 +153,8 @@ def make_plan(
     """Return the plan for `tree`, and its runs for apply."""
     runs, others = survey(tree, snapshot, registry, forced)
     actions = (*(run.action for run in runs), *others)
-    dumped = [action.model_dump(mode="json") for action in actions]
+    # What is done, not what it is expected to take: prices and forecasts move by themselves.
+    dumped = [action.model_dump(mode="json", exclude=FORESEEN) for action in actions]
     plan = Plan(
         head=head,
         base=base,
@@ -294,6 +307,20 @@ def _hold_over_ceiling(runs: Iterable[Launchable], registry: Registry) -> Iterat
         reason = f"{run.action.reason}; over the ceiling of {ceiling} launches per apply"
         held = run.action.model_copy(update={"action": "hold", "reason": reason})
         yield run._replace(action=held)
+
+
+def _foresee(runs: Iterable[Launchable], foresight: Foresight) -> Iterator[Launchable]:
+    """Say of what is launched, or would be, how much it takes."""
+    for run in runs:
+        action = run.action
+        if action.action not in ("launch", "hold"):
+            yield run
+            continue
+        forecast, hints = foresight.of(run.resolved.run)
+        update: dict[str, Any] = {"forecast": forecast, "findings": (*action.findings, *hints)}
+        if forecast:
+            update |= {"gpu_hours": forecast.gpu_hours, "cost": forecast.cost}
+        yield run._replace(action=action.model_copy(update=update))
 
 
 def _orphans(

@@ -74,16 +74,22 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan: its headline, then what happens, with what needs no action summed up."""
+    from runner.forecast.lines import lines
+
     _echo(click.style(headline(plan), bold=True))
     doing = [action for action in plan.actions if action.action != "keep"]
     width = max((len(action.experiment) for action in doing), default=0)
-    for action in doing:
+    for action, next_one in zip(doing, (*doing[1:], None), strict=True):
         _print_action(action, width)
+        if action.forecast and not _shares_forecast(action, next_one):
+            for line in lines(action.forecast, action.gpu_hours, action.cost):
+                _echo(click.style(f"           {line}", dim=True))
     _print_bad_ends(plan)
     kept = plan.count("keep")
     if kept and doing:
         _echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
-    print_findings([finding for action in doing for finding in action.findings])
+    found = (finding for action in doing for finding in action.findings)
+    print_findings(list(dict.fromkeys(found)))  # seeds share theirs
 
 
 def _print_bad_ends(plan: Plan) -> None:
@@ -102,11 +108,18 @@ def _print_action(action: Action, width: int) -> None:
     _echo(f"  {verb} {action.experiment:<{width}}  {run}  {where:<7}  {action.reason}")
 
 
+def _shares_forecast(action: Action, other: Action | None) -> bool:
+    """Whether `other` is the next seed of the same point: what one run takes is said once."""
+    if other is None or (action.experiment, action.point) != (other.experiment, other.point):
+        return False
+    return action.forecast == other.forecast
+
+
 def headline(plan: Plan) -> str:
     """Return the plan in one line."""
     parts = []
     if launches := plan.count("launch"):
-        parts.append(f"launches {count(launches, 'run')}")
+        parts.append(f"launches {count(launches, 'run')}{_sums(plan)}")
     names: dict[Verb, str] = {
         "wait": "waits for another run",
         "hold": "held",
@@ -119,6 +132,22 @@ def headline(plan: Plan) -> str:
     if not parts:
         return f"Nothing to do: {count(plan.count('keep'), 'run')} as planned{state}"
     return f"Plan{state}: {', '.join(parts)}"
+
+
+def _sums(plan: Plan) -> str:
+    """Return what the launched runs take together, as far as it is known of all of them."""
+    from runner.forecast.lines import text
+
+    launched = [action for action in plan.actions if action.action == "launch"]
+    hours = [action.gpu_hours for action in launched if action.gpu_hours]
+    if not hours or len(hours) < len(launched):
+        return ""
+    costs = [action.cost for action in launched if action.cost]
+    money = ""
+    if len(costs) == len(launched):
+        low, high = sum(one.low for one in costs), sum(one.high for one in costs)
+        money = f", ${text(low, high)} if rented"
+    return f" ({text(sum(o.low for o in hours), sum(o.high for o in hours))} GPU-h{money})"
 
 
 def count(number: int, noun: str) -> str:

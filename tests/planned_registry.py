@@ -21,7 +21,7 @@ SETTINGS = f"apiVersion: rollbook/v1\nlineage: {'0a' * 16}\n"
 SPEC = """\
 apiVersion: rollbook/v1
 trainer: verl==0.9.1
-model: {path: Qwen/Qwen2.5-0.5B}
+model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}
 algorithm: {name: grpo, group_size: 4}
 data: {train: data/a.jsonl}
 reward: reward/sums.py:score

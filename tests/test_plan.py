@@ -207,7 +207,7 @@ def test_a_rerun_of_a_manual_experiment_lifts_both(make):
 # wait
 
 
-AFTER = SPEC.replace("path: Qwen/Qwen2.5-0.5B", "source: run, path: up")
+AFTER = SPEC.replace("path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32", "source: run, path: up")
 
 
 def test_a_run_waits_for_the_run_that_it_starts_from(make):
@@ -362,7 +362,7 @@ REFUSED = {
     "a key": (put("trianing: 1"), "spec.unknown_key"),
     "a rule": (put("secrets: [HF_TOKEN]"), "policy.secrets"),
     "data": (SPEC.replace("data/a.jsonl", "data/none.jsonl"), "data.known"),
-    "the run it starts from": (AFTER, "inputs.tracked"),
+    "the run it starts from": (AFTER, "model.source"),
     "a base that is not there": ("extends: bases/none\n", "spec.extends"),
 }
 

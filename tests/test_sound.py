@@ -14,7 +14,7 @@ from runner.validate import validate
 SPEC = """\
 apiVersion: rollbook/v1
 trainer: verl==0.9.1
-model: {path: Qwen/Qwen2.5-0.5B}
+model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}
 algorithm: {name: grpo, group_size: 4}
 data: {train: data/a.jsonl}
 reward: reward/sums.py:score
@@ -27,7 +27,7 @@ FILES = {
     "experiments/bases/b.yaml": SPEC,
     "experiments/alone.yaml": SPEC + "secrets: [KEY]\n",
     "experiments/folder/derived.yaml": "extends: bases/b\nseeds: [1, 2]\n",
-    "experiments/after.yaml": SPEC.replace("path: Qwen/Qwen2.5-0.5B", "source: run, path: alone"),
+    "experiments/after.yaml": SPEC.replace("path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32", "source: run, path: alone"),
 }
 BROKEN = {
     "registry.yaml": FILES["registry.yaml"].replace("KEY", "OTHER"),

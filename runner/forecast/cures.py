@@ -17,20 +17,32 @@ class Change(NamedTuple):
 
 
 def cheapest(run: Setup) -> str | None:
-    """Return the first edit, or pair of edits, with which the upper bound fits; None without."""
-    changes = list(_changes(run))
+    """Return the edit, or pair of edits, with which the upper bound fits; None without one.
+
+    What costs nothing or time comes first. Where that is not enough: adapters instead of all
+    weights, or more GPUs, each with one cheap edit beside it where it takes that.
+    """
+    cheap = _fitting(list(_cheap(run)))
+    if cheap:
+        return cheap
+    dear = [_fitting(changes) for changes in (list(_adapters(run)), list(_more_gpus(run)))]
+    return "; or ".join(text for text in dear if text) or None
+
+
+def _fitting(changes: list[Change]) -> str | None:
+    """Return the first of `changes` that fits, else the first that does with a cheap one."""
+    alone = next((change.text for change in changes if estimate(change.run).fits), None)
+    if alone:
+        return alone
     for change in changes:
-        if estimate(change.run).fits:
-            return change.text
-    for first in changes:
-        for second in _changes(first.run):
-            if estimate(second.run).fits:
-                return f"{first.text} and {second.text}"
+        for second in _cheap(change.run):
+            if second.text.partition(":")[0] not in change.text and estimate(second.run).fits:
+                return f"{change.text} and {second.text}"
     return None
 
 
-def _changes(run: Setup) -> Iterator[Change]:
-    """Yield edits in the order of what they cost: nothing, time, another method, GPUs."""
+def _cheap(run: Setup) -> Iterator[Change]:
+    """Yield edits that cost nothing or time."""
     if not run.recompute:
         yield Change("training.gradient_checkpointing: true", run._replace(recompute=True))
     yield from _smaller_passes(run)
@@ -39,13 +51,17 @@ def _changes(run: Setup) -> Iterator[Change]:
     if run.stage == "rl" and not (run.offload_weights and run.offload_states):
         text = "training.offload: {parameters: true, optimizer: true}"
         yield Change(text, run._replace(offload_weights=True, offload_states=True))
+
+
+def _adapters(run: Setup) -> Iterator[Change]:
     if not run.lora_rank:
-        text = "training.lora: {rank: 32, alpha: 32}"
-        yield Change(text, run._replace(lora_rank=32))
+        yield Change("training.lora: {rank: 32, alpha: 32}", run._replace(lora_rank=32))
+
+
+def _more_gpus(run: Setup) -> Iterator[Change]:
     for times in (2, 4, 8):
-        devices = run.devices * times
-        text = f"{times} times the GPUs ({devices})"
-        yield Change(text, run._replace(devices=devices, shards=run.shards * times))
+        more = run._replace(devices=run.devices * times, shards=run.shards * times)
+        yield Change(f"{times} times the GPUs ({more.devices})", more)
 
 
 def _smaller_passes(run: Setup) -> Iterator[Change]:

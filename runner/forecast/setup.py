@@ -98,8 +98,7 @@ def setup(spec: Experiment, architecture: Architecture) -> Setup | None:
         weight_bytes=2 if str(raw.get("model_dtype", "fp32")) in ("bf16", "bfloat16") else 4,
         recompute=training.gradient_checkpointing is not False,
         offload_weights=bool(offload and offload.parameters) or raw.get("param_offload") in _TRUE,
-        offload_states=bool(offload and offload.optimizer)
-        or raw.get("optimizer_offload") in _TRUE,
+        offload_states=bool(offload and offload.optimizer) or raw.get("optimizer_offload") in _TRUE,
         states_on_host=raw.get("offload_policy") in _TRUE,
         lora_rank=training.lora.rank if training.lora else 0,
         has_critic=terms.advantage == "gae",

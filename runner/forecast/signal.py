@@ -17,7 +17,6 @@ def share_without_signal(pass_rate: float, group_size: int) -> float:
 
 
 def size_for(pass_rate: float, share: float, largest: int = 64) -> int | None:
-    """Return the smallest group whose share without signal is at most `share`; None up to
-    `largest`."""
+    """Return the smallest group, up to `largest`, that leaves at most `share` without signal."""
     sizes = range(2, largest + 1)
     return next((n for n in sizes if share_without_signal(pass_rate, n) <= share), None)

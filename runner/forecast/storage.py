@@ -44,8 +44,8 @@ def storage(spec: Experiment, architecture: Architecture, steps: int | None) -> 
     """Return what `spec` writes; None for trainers whose checkpoints are not modelled.
 
     verl 0.9.1 saves fp32 weights and optimizer states: 4 + 8 bytes a parameter (85 GiB at 7.6
-    billion), and beside them the model in Hugging Face format. With adapters the states are those of
-    the adapters alone. A critic is as large as the policy.
+    billion), and beside them the model in Hugging Face format. With adapters the states are those
+    of the adapters alone. A critic is as large as the policy.
     """
     if spec.pin.name != "verl" or spec.algorithm is None:
         return None

@@ -100,7 +100,10 @@ class Architecture(NamedTuple):
     def _total(self, *, active: bool) -> int:
         dense = self.experts.dense_layers if self.experts else self.layers
         each = self._attention() + 2 * self.hidden
-        narrow, wide = self._feed_forward(0, active=active), self._feed_forward(dense, active=active)
+        narrow, wide = (
+            self._feed_forward(0, active=active),
+            self._feed_forward(dense, active=active),
+        )
         feed_forward = dense * narrow + (self.layers - dense) * wide
         return self.layers * each + feed_forward + self.head_parameters + self.hidden
 

@@ -86,7 +86,9 @@ class Models:
 
 def _listed(model: Model) -> Facts | None:
     row = table.row(model.path)
-    return Facts(model.path, row.architecture, f"the table of models ({row.source})") if row else None
+    return (
+        Facts(model.path, row.architecture, f"the table of models ({row.source})") if row else None
+    )
 
 
 def _cached(model: Model) -> Facts | None:

@@ -6,7 +6,7 @@ documentation as its docstring; add it here; add a spec that trips it to `tests/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from runner.findings import Finding
 from runner.forecast.earlier import Earlier
@@ -116,6 +116,8 @@ RULES: dict[str, Rule] = {
     "training.saves": Rule("error", schedule.saves),
     "training.warmup": Rule("error", schedule.warmup),
 }
+OF_LEDGER = ("signal.groups",)
+"""Rules that look at earlier runs: at the plan, for what it launches."""
 
 
 def check(
@@ -134,26 +136,38 @@ def check_each(
     tree: Tree,
     registry: Registry,
     is_tracked: Callable[[str], bool] | None = None,
-    earlier: Earlier | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Return what the rules find in each experiment, by its name.
 
     A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
-    counts as tracked when it is, or lies in, an output of DVC or the tree has it. `earlier` tells
-    what came of former runs.
+    counts as tracked when it is, or lies in, an output of DVC or the tree has it.
     """
     outputs = DvcOutputs(tree)
     tracked = is_tracked or _tracked_in(tree, outputs)
     models = Models(tree, loaded.experiments)
-    context = Context(tree, registry, tracked, outputs, Cards(tree), models, earlier)
+    context = Context(tree, registry, tracked, outputs, Cards(tree), models)
     return {
         experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
     }
 
 
-def _check(experiment: LoadedExperiment, context: Context) -> Iterator[Finding]:
+def check_launch(
+    experiment: LoadedExperiment, tree: Tree, registry: Registry, earlier: Earlier
+) -> tuple[Finding, ...]:
+    """Return what the rules that ask the ledger find in an experiment about to be launched."""
+    models = Models(tree, (experiment,))
+    outputs = DvcOutputs(tree)
+    tracked = _tracked_in(tree, outputs)
+    context = Context(tree, registry, tracked, outputs, Cards(tree), models, earlier)
+    return in_order(_check(experiment, context, OF_LEDGER))
+
+
+def _check(
+    experiment: LoadedExperiment, context: Context, names: Iterable[str] = ()
+) -> Iterator[Finding]:
     for subject in _subjects(experiment, context):
-        for name, rule in RULES.items():
+        for name in names or RULES:
+            rule = RULES[name]
             for finding in rule.check(subject):
                 yield finding._replace(rule=name, level=rule.level)
 

@@ -1,4 +1,4 @@
-"""Rules on GPU memory; what is estimated, and how sure that is, says `runner/forecast/memory.py`."""
+"""Rules on GPU memory, by the estimate of `runner/forecast/memory.py`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def pinned(subject: Subject) -> Iterator[Finding]:
     if model.revision is None:
         message = f"`{model.path}` has no revision: another day may train other weights"
         yield subject.at(("model", "path"), message, cure)
-    elif not _COMMIT.fullmatch(model.revision):
+    elif model.source == "huggingface" and not _COMMIT.fullmatch(model.revision):
         message = f"`{model.revision}` is a branch or tag of `{model.path}`, which can move"
         yield subject.at(("model", "revision"), message, cure)
 

@@ -22,7 +22,9 @@ def disk(subject: Subject) -> Iterator[Finding]:
         return
     count = min(found.written, spec.checkpoints.keep_last + 1)
     message = f"a node's disk holds up to {found.node / GIB:.0f} GiB: {count} checkpoints of "
-    message += f"{found.checkpoint / GIB:.0f} GiB ({found.state / GIB:.0f} of weights and optimizer "
+    message += (
+        f"{found.checkpoint / GIB:.0f} GiB ({found.state / GIB:.0f} of weights and optimizer "
+    )
     message += f"states) and the model; SkyPilot's default is {DEFAULT_DISK_GB} GB"
     cure = "ask for a larger disk"
     if spec.checkpoints.keep_last > 1:

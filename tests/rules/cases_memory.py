@@ -3,7 +3,11 @@
 
 from rule_specs import GOOD, Case, Sound
 
-BIG = GOOD.replace("0.5B", "7B").replace("prompts_per_step: 8", "prompts_per_step: 256").replace("update: 4", "update: 64")
+BIG = (
+    GOOD.replace("0.5B", "7B")
+    .replace("prompts_per_step: 8", "prompts_per_step: 256")
+    .replace("update: 4", "update: 64")
+)
 GPUS = "resources: {accelerators: H100:8}"
 
 CASES = [

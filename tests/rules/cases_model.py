@@ -7,7 +7,9 @@ PINNED = "revision: 060db6499f32"
 HUB = f"Qwen/Qwen2.5-0.5B, {PINNED}"
 LLAMA = f"meta-llama/Llama-3.2-1B-Instruct, {PINNED}"
 GPU = "resources: {accelerators: H100:8}"
-SEVEN = GOOD.replace("0.5B", "7B").replace("prompts_per_step: 8", "prompts_per_step: 16") + f"{GPU}\n"
+SEVEN = (
+    GOOD.replace("0.5B", "7B").replace("prompts_per_step: 8", "prompts_per_step: 16") + f"{GPU}\n"
+)
 LENGTHS = "max_prompt_tokens: 1024, max_response_tokens: 3500}}"
 
 CASES = [

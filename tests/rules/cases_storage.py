@@ -3,7 +3,11 @@
 
 from rule_specs import GOOD, Case, Sound
 
-SAVING = GOOD.replace("0.5B", "7B").replace("steps: 2", "steps: 20").replace("evaluate_every: 1", "evaluate_every: 1\n  save_every: 5")
+SAVING = (
+    GOOD.replace("0.5B", "7B")
+    .replace("steps: 2", "steps: 20")
+    .replace("evaluate_every: 1", "evaluate_every: 1\n  save_every: 5")
+)
 GPUS = "resources: {accelerators: H100:4}"
 
 CASES = [
