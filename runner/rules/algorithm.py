@@ -128,7 +128,7 @@ def determinism(subject: Subject) -> Iterator[Finding]:
     size = terms_of(subject).group_size
     if said and said.value is True and size > 1:
         message = f"the {size} answers to a prompt would all be the same, and teach nothing"
-        cure = "delete it; `runner plan` says how close a repeat can come without it"
+        cure = "delete it; `runner reproduce` compares results that no determinism makes equal"
         yield subject.at(said.path, message, cure)
 
 

@@ -63,8 +63,9 @@ def say_once(subject: Subject) -> Iterator[Finding]:
     """
     fields = FIELDS.get(subject.spec.pin.name, {})
     for key, said in raw_keys(subject.spec).items():
-        if key in fields and not _same(said.value, _value(subject.spec, fields[key])):
-            stated = _value(subject.spec, fields[key])
+        stated = _value(subject.spec, fields[key]) if key in fields else said.value
+        is_lone = fields.get(key) == "algorithm.group_size" and said.value == 1  # algorithm.group
+        if not _same(said.value, stated) and not is_lone:
             message = f"`{key}` is {said.value}, `{fields[key]}` is {stated or 'not set'}"
             message += ": steps, memory and batches are reckoned by the field"
             cure = f"write {fields[key]}: {said.value} instead"

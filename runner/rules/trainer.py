@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runner.findings import Finding
 from runner.rules.base import Subject
+from runner.spec.load import path_of
 from runner.trainers import TRAINERS
 
 IDLE = (
@@ -65,3 +66,18 @@ def acts_on(subject: Subject) -> Iterator[Finding]:
         if key not in SILENT and subject.marks.find(path) is not None:
             message = "is checked and kept, and nothing acts on it with the local launcher"
             yield subject.at(path, message, "do not rely on it yet", on_key=True)
+    yield from _sampling_of_nothing(subject)
+
+
+def _sampling_of_nothing(subject: Subject) -> Iterator[Finding]:
+    """Yield what the spec's own file says of sampling answers where none are sampled.
+
+    A base may say it for others.
+    """
+    algorithm, rollout = subject.spec.algorithm, subject.marks.find(("rollout",))
+    if algorithm is None or algorithm.terms().stage == "rl" or rollout is None:
+        return
+    for key, node in rollout.value.items() if isinstance(rollout.value, dict) else ():
+        if node.mark.path == path_of(subject.name):
+            message = f"does nothing: `{algorithm.name}` samples no answers"
+            yield subject.at(("rollout", key), message, "delete it", on_key=True)
