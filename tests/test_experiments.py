@@ -35,6 +35,7 @@ RECIPES_PAGE = ROOT / "docs" / "recipes.md"
 
 EXPECTED_HINTS = {
     "data.made": "GPU datasets are downloaded by a stage, which has not run here",
+    "batch.leftover": "the last, incomplete batch of an epoch is left out",
     "environment.pinned": "SkyRL wants GPUs: what it runs in is the user's image",
     "spec.idle": "places, prices and recoveries are another launcher's",
     "storage.disk": "a 7B model's checkpoints come near a node's usual disk",
