@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -78,7 +79,8 @@ class Tokenizer:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
-                stream.close()
+                with suppress(BrokenPipeError):  # what was not sent is of no use any more
+                    stream.close()
 
     def count(self, rows: Sequence[dict[str, Any]], stage: Stage) -> list[Length]:
         """Return the length of each row; raises OutsideError when the process has ended."""

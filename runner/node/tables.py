@@ -19,6 +19,8 @@ from runner.datasets.row import Row
 from runner.datasets.tables import BATCH, ParquetTable
 from runner.errors import Refused
 
+Batch = list[tuple[Row, dict[str, Any]]]
+"""Rows as they are, and laid out."""
 LOOKED_AT = 1000
 """Rows that the format is told from, evenly spread."""
 
@@ -68,7 +70,6 @@ class _Conversion:
         self._name = name
 
     def write(self, target: Path) -> int:
-        import pyarrow
         import pyarrow.parquet as parquet
 
         schema, rows = None, 0
@@ -78,12 +79,11 @@ class _Conversion:
             raise Refused(f"{self._dataset.path.name} has no rows")
         with parquet.ParquetWriter(target, schema) as writer:
             for batch in self._batches():
-                contents = [row for _, row in batch]
-                writer.write_table(pyarrow.Table.from_pylist(contents, schema=schema))
+                writer.write_table(_table(batch, schema))
                 rows += len(batch)
         return rows
 
-    def _batches(self) -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+    def _batches(self) -> Iterator[Batch]:
         rows = self._dataset.all()
         first = 0
         while batch := list(islice(rows, BATCH)):
@@ -100,11 +100,11 @@ class _Conversion:
             raise Refused(f"{row.file}:{row.number}: {told}", cure="runner data check") from error
         return found
 
-    def _merged(self, schema: Any, batch: list[tuple[Row, dict[str, Any]]]) -> Any:
+    def _merged(self, schema: Any, batch: Batch) -> Any:
         import pyarrow
 
         try:
-            own = pyarrow.Table.from_pylist([content for _, content in batch]).schema
+            own = _table(batch).schema
             schemas = [own] if schema is None else [schema, own]
             return pyarrow.unify_schemas(schemas, promote_options="permissive")
         except pyarrow.ArrowException as error:
@@ -113,6 +113,15 @@ class _Conversion:
                 f"do not fit into one table with those before them: {error}",
                 cure="give each column one type: text, or numbers",
             ) from error
+
+
+def _table(batch: Batch, schema: Any = None) -> Any:
+    """Return a table with the columns of all rows; pyarrow itself would take those of the first."""
+    import pyarrow
+
+    names = schema.names if schema else dict.fromkeys(name for _, row in batch for name in row)
+    columns = {name: [row.get(name) for _, row in batch] for name in names}
+    return pyarrow.Table.from_pydict(columns, schema=schema)
 
 
 def _without_empty(value: Any) -> Any:

@@ -56,8 +56,9 @@ class Card(Section):
         """Return the card in a line."""
         formats = ", ".join(f"{name} ({stage})" for stage, name in self.formats.items())
         faulty = max(self.faults.values(), default=0)
+        rows = "1 row" if faulty == 1 else f"{faulty:,} rows"
         parts = [f"{self.rows:,} rows", formats or "no known format"]
-        return ", ".join([*parts, f"{faulty:,} rows at fault"] if faulty else parts)
+        return ", ".join([*parts, f"{rows} at fault"] if faulty else parts)
 
     @property
     def tells_columns(self) -> bool:

@@ -1,15 +1,14 @@
-"""Datasets as the trainer reads them, and DVC without a git repository."""
+"""DVC without a git repository: what was pushed is pulled by its digest."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pyarrow.parquet as parquet
 import pytest
 
 from runner.errors import OutsideError
-from runner.node.data import DvcWorkspace, digest_of, pointer_of, to_parquet
+from runner.node.data import DvcWorkspace, digest_of, pointer_of
 from runner.node.task import Input
 
 ROWS = [
@@ -23,35 +22,6 @@ def jsonl(tmp_path: Path) -> Path:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return path
-
-
-def test_lines_of_json_become_a_table(jsonl, tmp_path):
-    target = tmp_path / "data" / "train.parquet"
-    assert to_parquet(jsonl, target) == 2
-    assert parquet.read_table(target).to_pylist() == ROWS
-
-
-def test_a_table_stays_a_table(jsonl, tmp_path):
-    first, second = tmp_path / "one.parquet", tmp_path / "two.parquet"
-    to_parquet(jsonl, first)
-    assert to_parquet(first, second) == 2
-    assert parquet.read_table(second).equals(parquet.read_table(first))
-
-
-def test_a_validation_set_has_its_own_name_and_the_reward_still_finds_the_old_one(jsonl, tmp_path):
-    target = tmp_path / "val.parquet"
-    to_parquet(jsonl, target, "held-out")
-    rows = parquet.read_table(target).to_pylist()
-    assert [row["data_source"] for row in rows] == ["held-out", "held-out"]
-    assert rows[0]["extra_info"] == {"answer": "2", "data_source": "sums"}
-
-
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet", "missing.jsonl"])
-def test_what_is_no_table_is_a_fault_with_its_name(tmp_path, name):
-    (tmp_path / "rows.jsonl").write_text("no JSON\n")
-    (tmp_path / "rows.parquet").write_bytes(b"no Parquet")
-    with pytest.raises(OutsideError, match=f"{name} is no table"):
-        to_parquet(tmp_path / name, tmp_path / "out.parquet")
 
 
 def test_a_pointer_says_path_and_digest():
