@@ -182,11 +182,19 @@ def main(method: str, arguments: list[str]) -> None:
     resumed = to_resume(Path(config.output_dir))
     if resumed:
         config.eval_on_start = False  # the attempt that began has done it
+        if 0 < config.max_steps <= updates_of(resumed):
+            return  # else Transformers would add an update to the last one
     trainer = build(method, config, model, task)
     write_config(task, trainer)
     trainer.train(resume_from_checkpoint=resumed)
     if model.use_peft:
         merge_last(trainer, task)
+
+
+def updates_of(checkpoint: str) -> int:
+    """Return the optimizer updates that a checkpoint has seen."""
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text())
+    return int(state["global_step"])
 
 
 def build(method: str, config: Any, model: Any, task: Task) -> Any:
