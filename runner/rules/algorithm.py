@@ -116,6 +116,10 @@ def on_policy(subject: Subject) -> Iterator[Finding]:
         message = f"at temperature {rollout.temperature:g} answers are not drawn from the policy"
         cure = "write temperature: 1.0; another one is a habit of evaluation (rollout.validation)"
         yield subject.at(("rollout", "temperature"), message, cure)
+    if rollout.top_p < 1:
+        message = f"with top_p: {rollout.top_p:g} answers are drawn from a part of the policy"
+        cure = "delete it; a smaller one is a habit of evaluation (rollout.validation)"
+        yield subject.at(("rollout", "top_p"), message, cure)
 
 
 def determinism(subject: Subject) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ CASES = [
          "the 4 answers to a prompt would all be the same", "delete it"),
     Case("rollout.sampling", "secrets: [HF_TOKEN]", "rollout: {temperature: 0}", 16, "rollout.temperature", "all the same", "temperature: 1.0"),
     Case("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {temperature: 0.7}", 16, "rollout.temperature", "at temperature 0.7 answers are not", "temperature: 1.0"),
+    Case("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {top_p: 0.9}", 16, "rollout.top_p", "with top_p: 0.9 answers are drawn from a part", "delete it"),
     Case("overrides.fields", "secrets: [HF_TOKEN]", over("data: {train_batch_size: 512}"), 16, "overrides.data.train_batch_size",
          "`data.train_batch_size` is 512, `training.prompts_per_step` is 8", "training.prompts_per_step: 512"),
     Case("overrides.fields", "secrets: [HF_TOKEN]", over("trainer.save_freq: 5"), 16, "overrides.trainer.save_freq", "`training.save_every` is not set", "save_every: 5"),
@@ -53,7 +54,7 @@ SOUND = [
     Sound("algorithm.dual_clip", "secrets: [HF_TOKEN]", over(f"{ACTOR}.clip_ratio_c: 10.0")),
     Sound("determinism.groups", "secrets: [HF_TOKEN]", over(f"{ACTOR}.fsdp_config.full_determinism: true")),
     Sound("rollout.sampling", "secrets: [HF_TOKEN]", "rollout: {temperature: 0.01}"),
-    Sound("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {temperature: 1.0, validation: {temperature: 0.6}}"),
+    Sound("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {temperature: 1.0, validation: {temperature: 0.6, top_p: 0.9}}"),
     Sound("overrides.fields", "secrets: [HF_TOKEN]", over(f"data.train_batch_size: 8, trainer.save_freq: -1, {ROLLOUT}.n: 4, trainer.test_freq: 1")),
     Sound("overrides.fields", "secrets: [HF_TOKEN]", over(f"{ACTOR}.ppo_mini_batch_size: 4, {ACTOR}.use_dynamic_bsz: true")),
 ]  # fmt: skip
