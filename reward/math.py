@@ -175,7 +175,9 @@ def ask(process: "subprocess.Popen[str]", question: str) -> str:
 
 def serve() -> None:
     """Answer questions, one JSON list [right answer, given answer] a line, until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
         from math_verify import LatexExtractionConfig, parse, verify
     except ImportError as error:

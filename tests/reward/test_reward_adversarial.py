@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from reward_files import ANSWERED, LOWEST, NAMES, score
 
 from reward.gsm8k import compute_score
+from reward.math import Checker
 from reward.tools import LONGEST_EXPRESSION, calculator
 
 LENGTH = 200_000
@@ -107,6 +110,23 @@ def test_an_expression_that_takes_too_long_is_wrong(expression: str) -> None:
     assert score("math", rf"\boxed{{{expression}}}", "42") == 0.0
     assert time.process_time() - started < 1  # what it took, it took in the other process
     assert score("math", r"\boxed{0.25}", r"\frac14") == 1.0  # which is there again
+
+
+def test_answers_are_checked_from_several_threads_at_once() -> None:
+    """verl calls a reward function from a pool of threads."""
+    asked = [
+        (f"{n}/4", rf"\frac{{{n + wrong}}}{{4}}", 1 - wrong) for n in range(9) for wrong in (0, 1)
+    ]
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        scores = pool.map(lambda one: score("math", rf"\boxed{{{one[0]}}}", one[1]), asked)
+        assert list(scores) == [expected for *_, expected in asked]
+
+
+def test_without_math_verify_nothing_is_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter below the virtual environment lacks it; no answer gets a score there."""
+    monkeypatch.setattr(sys, "executable", sys._base_executable)
+    with pytest.raises(RuntimeError, match="No module named 'math_verify'"):
+        Checker().equal("1", "1.0")
 
 
 def test_a_right_answer_that_is_no_number_is_a_mistake_in_the_data() -> None:
