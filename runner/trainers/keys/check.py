@@ -58,34 +58,37 @@ class Checker:
         """Yield what is wrong with `key: value`; nothing when the trainer takes and reads it."""
         prefix, bare = _split(key)
         if bare in self._keys.groups:
-            yield from self._group(bare, value)
+            yield from self._group(prefix, bare, value)
             return
         if prefix and not self._has_prefixes:
             message = f"{self.trainer} takes no key with `{prefix}`"
             yield Fault("key", message, f"write {bare}" if self.has(bare) else self._cure(bare))
             return
-        fault = self._key(prefix, bare)
+        fault = self._key(prefix, bare, value)
         if fault is None and prefix != "~":
             fault = self._value(bare, value)
         if fault:
             yield fault
 
-    def _group(self, group: str, value: Any) -> Iterator[Fault]:
+    def _group(self, prefix: str, group: str, value: Any) -> Iterator[Fault]:
         choices = list(self._keys.groups[group])
-        if value not in choices:
+        if prefix:
+            message = f"`{group}` chooses a part of the config, which takes no `{prefix}`"
+            yield Fault("key", message, f"write {group}")
+        elif value not in choices:
             yield _wrong_choice(group, value, choices)
 
-    def _key(self, prefix: str, key: str) -> Fault | None:
+    def _key(self, prefix: str, key: str, value: Any) -> Fault | None:
         keys = self._keys
         said = keys.keys.get(key)
         listed = key in keys.sections if said is None else "add" not in said
-        if (note := keys.unread(key)) and (listed or prefix):
+        if (note := keys.unread(key)) and (listed or prefix in ("+", "++")):
             cure = f"write {self._spelled(note.to)}" if note.to else "delete it"
             return self._nothing_reads(key, f": {note.why}", cure)
         if not self._has_prefixes:
             return None if listed or keys.open_above(key) else self._unknown(key)
         if listed:
-            if prefix == "+":
+            if prefix == "+" and self._has_value(key) and not isinstance(value, dict | list):
                 message = f"`{key}` is in the config already, and `+` only adds"
                 return Fault("key", message, f"write {key}, without +")
             return None
@@ -96,6 +99,11 @@ class Checker:
         message = f"`{key}` is not in the config of {self.trainer} unless it is added with `+`"
         cure = "delete it" if prefix == "~" else f"write +{key}"
         return Fault("key", message, cure)
+
+    def _has_value(self, key: str) -> bool:
+        """Whether the config has more than null there, which `+` may replace."""
+        default = self._keys.keys.get(key, {}).get("default", ...)
+        return default not in (None, "???") and "${" not in str(default)
 
     def _new(self, prefix: str, key: str) -> Fault | None:
         """Judge a key that neither the config nor a dataclass lists."""
@@ -125,6 +133,7 @@ class Checker:
         having = [one for one in others if self._had(one, key)]
         if having:
             message += f"; {' and '.join(having)} {'has' if len(having) == 1 else 'have'} it"
+            return Fault("key", message, f"pin {self._name}=={having[-1]}, or delete it")
         return Fault("key", message, self._cure(key))
 
     def _had(self, version: str, key: str) -> bool:
@@ -161,8 +170,9 @@ class Checker:
         if choices and not isinstance(value, list) and value is not None and value not in choices:
             return _wrong_choice(key, value, choices)
         wanted = said["type"].split("|") if "type" in said else _alike(said["like"])
+        wanted = [*wanted, *self._keys.also(key)]
         if said.get("default", ...) is None:
-            wanted = [*wanted, "null"]
+            wanted.append("null")
         if any(_is(value, one) for one in wanted):
             return None
         words = " or ".join(_WORDS[one] for one in wanted if one != "null")

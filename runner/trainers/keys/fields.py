@@ -72,6 +72,8 @@ class Dataclasses:
         if not value.is_argument:
             return None
         types, section, choices = self._annotation(module, node.annotation)
+        if value.is_switch:
+            types = (*types, "bool")
         default, changed = self._default(module, value, section)
         if default is not NOT_LITERAL and choices and default not in choices:
             choices = (*choices, default)
@@ -161,10 +163,13 @@ class _Value:
     def __init__(self, node: ast.expr | None) -> None:
         self.made: ast.expr | None = node
         self.is_argument = True
+        self.is_switch = False
         if not isinstance(node, ast.Call) or not _is_field(node):
             return
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         self.is_argument = ast.unparse(given.get("init", ast.Constant(True))) != "False"
+        # An option that means true where it stands without a value (argparse's `const`).
+        self.is_switch = "'const': True" in ast.unparse(given.get("metadata", node))
         self.made = given.get("default")
         if factory := given.get("default_factory"):
             self.made = _made(factory)

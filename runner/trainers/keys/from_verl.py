@@ -131,7 +131,9 @@ class _Walk:
         if isinstance(value, dict):
             self._section(key, value, field)
         elif field is None:
-            self._found.keys[key] = {"like": type_of(value), "default": value}
+            is_filled_in = isinstance(value, str) and "${" in value
+            like = "any" if is_filled_in else type_of(value)
+            self._found.keys[key] = {"like": like, "default": value}
         else:
             self._found.keys[key] = record(field, value)
 

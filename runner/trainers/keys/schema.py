@@ -58,6 +58,10 @@ class EntryPoint:
         noted = list(self._notes.choices.get(key, ()))
         return noted or list(self.keys.get(key, {}).get("choices", ()))
 
+    def also(self, key: str) -> tuple[str, ...]:
+        """Return the types that `key` takes besides those of the schema."""
+        return self._notes.also.get(key, ())
+
     def in_group(self, key: str) -> str | None:
         """Return the choice of a config that brings `key`, as `group: choice`; None without one."""
         for group, choices in self.groups.items():

@@ -31,6 +31,8 @@ class Notes(NamedTuple):
     """Mappings whose keys are handed on as they are."""
     choices: Mapping[str, tuple[Any, ...]] = {}
     """The values that code compares a key with, where it takes no other."""
+    also: Mapping[str, tuple[str, ...]] = {}
+    """Types that code takes besides the annotated one."""
 
 
 def notes_on(name: str, version: str, entry: str) -> Notes:

@@ -30,6 +30,10 @@ NOTES = {
                     )
                     for kind in ("tensor", "pipeline", "data", "expert")
                 },
+                **{
+                    f"trainer.eval.{key}": Note(f"trainer.eval_{key}", "the section is newer")
+                    for key in ("batch_size", "before_train", "interval")
+                },
                 "generator.async_engine": Note(None, _HTTP),
                 f"{_ENGINE}.enable_http_endpoint": Note(None, _HTTP),
                 "generator.enable_http_endpoint": Note(None, _HTTP),
@@ -44,6 +48,12 @@ NOTES = {
             },
             # Former names that are still taken: with a warning, or where they say what is so.
             open=("trainer.use_sample_packing", f"{_ENGINE}.async_engine"),
+            # PEFT's own, handed on (backends/skyrl_train/workers/model_wrapper.py)
+            also={
+                f"trainer.{model}.model.lora.{key}": ("list",)
+                for model in ("policy", "ref", "critic")
+                for key in ("target_modules", "exclude_modules")
+            },
             choices={
                 f"{_ENGINE}.async_engine": (True,),
                 "trainer.strategy": ("fsdp", "fsdp2", "megatron"),  # train/utils/utils.py

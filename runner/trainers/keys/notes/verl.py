@@ -13,6 +13,7 @@ _LEGACY = (
 )
 _LEGACY_KEYS = {
     "custom_reward_function": "reward.custom_reward_function",
+    "custom_reward_function.overlong_buffer": "reward.reward_kwargs.overlong_buffer_cfg",
     "reward_model": None,
     "reward_model.num_workers": "reward.num_workers",
     "reward_model.reward_manager": "reward.reward_manager.name",
@@ -46,6 +47,7 @@ _UNREAD_SFT = {"data.balance_dp_token": Note(None, _NOWHERE)}
 _OLD_REWARD = "top-level reward keys are gone"
 _MOVED_PPO = {
     "critic.model.fsdp_config": Note("critic.fsdp", "the critic's engine has a section of its own"),
+    f"{ACTOR}.use_token_level_loss": Note(f"{ACTOR}.loss_agg_mode", "true is its token-mean"),
     f"{ROLLOUT}.chat_scheduler": Note(None, "replaced by agent loops (rollout.agent)"),
     f"{ROLLOUT}.multi_turn.max_turns": Note(f"{ROLLOUT}.multi_turn.max_assistant_turns", ""),
     f"{ROLLOUT}.multi_turn.completion_callback": Note(None, "replaced by agent loops"),
