@@ -30,7 +30,9 @@ def environment(subject: Subject) -> Iterator[Finding]:
     if spec.pin.name == "script" or not spec.resources.gpus_per_node or spec.image:
         return
     if spec.trainer not in known:
-        message = f"{FILE} does not say what {spec.trainer} runs in: with other packages another "
-        message += "run has the same identity"
-        cure = f"add it there: environments: {{{spec.trainer}: {{image: <name>@sha256:<digest>}}}}"
+        message = f"{FILE} does not say what {spec.trainer} runs in: a run with other packages "
+        message += "would pass for the same one"
+        cure = (
+            f"add it there: environments: {{{spec.trainer}: {{lock: <requirements>}}}}, or image:"
+        )
         yield subject.at(("trainer",), message, cure)
