@@ -11,6 +11,18 @@ from runner.trainers.verl_algorithm import ADVANTAGES, AGGREGATIONS, POLICY_LOSS
 
 TRL = "write trainer: trl==1.16.0"
 SKYRL = "trainer: skyrl==0.3.0"
+FORMATS = (
+    "hermes",
+    "gpt-oss",
+    "qwen3_coder",
+    "glm",
+    "seed",
+    "minimax",
+    "kimi",
+    "deepseek_v4",
+    "gemma4",
+)
+"""Of tool calls (experimental/agent_loop/tool_parser.py)."""
 
 
 def refusals(spec: Experiment) -> Iterator[Refusal]:
@@ -26,6 +38,8 @@ def refusals(spec: Experiment) -> Iterator[Refusal]:
     else:
         yield from _estimators(name, terms)
         yield from _sampling(terms)
+        yield from _tools(spec)
+        yield from _reference(spec, terms)
 
 
 def _estimators(name: str, terms: Terms) -> Iterator[Refusal]:
@@ -49,6 +63,28 @@ def _sampling(terms: Terms) -> Iterator[Refusal]:
         )
         path = ("algorithm", "dynamic_sampling", "max_batches")
         yield Refusal(path, message, f"delete it, or write {SKYRL}")
+
+
+def _tools(spec: Experiment) -> Iterator[Refusal]:
+    turns = spec.rollout.multi_turn
+    if turns and turns.format not in FORMATS:
+        message = (
+            f"verl reads no tool calls in the format {turns.format}, only {', '.join(FORMATS)}"
+        )
+        yield Refusal(("rollout", "multi_turn", "format"), message, "take one of those")
+
+
+def _reference(spec: Experiment, terms: Terms) -> Iterator[Refusal]:
+    """A reference model that is not there cannot rest anywhere."""
+    training = spec.training
+    if not training.offload or not training.offload.reference:
+        return
+    path = ("training", "offload", "reference")
+    if not terms.needs_reference:
+        yield Refusal(path, "there is no reference model without `kl`", "delete it")
+    elif training.lora:
+        message = "the reference is the policy without its adapters: there is no second model"
+        yield Refusal(path, message, "delete it")
 
 
 def _supervised(spec: Experiment) -> Iterator[Refusal]:

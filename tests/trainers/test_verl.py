@@ -214,6 +214,18 @@ def test_what_the_supervised_trainer_lacks_is_refused():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [("training.offload.reference", {"algorithm": {"name": "grpo"}, "training": LEAN}),
+     ("training.offload.reference", {"training": {**LEAN, "lora": ADAPTERS}}),
+     ("rollout.multi_turn.format",
+      {"rollout": {"multi_turn": {"tools": "a.py", "max_turns": 2, "format": "hermess"}}})],
+)  # fmt: skip
+def test_what_would_be_ignored_or_unknown_in_sampling_is_refused(path, changes):
+    (said,) = VERL.refusals(run_of(GRPO, **changes).spec)
+    assert ".".join(said.path) == path
+
+
 def test_preference_pairs_are_for_another_trainer():
     (said,) = VERL.refusals(run_of(SFT, algorithm={"name": "dpo"}).spec)
     assert "trl" in said.cure
