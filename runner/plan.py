@@ -25,6 +25,7 @@ from runner.ledger.record import RunRecord
 from runner.registry import Registry
 from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.experiment import Run
 from runner.spec.fields import nearest
 from runner.spec.identity import Change, changes, digest, own_digest, policy_changes
 from runner.spec.inputs import DvcOutputs, not_made
@@ -119,11 +120,12 @@ def survey(
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
     resolver = Resolver(tree, registry, sound)
+    foresight = Foresight(tree, snapshot, registry, sound)
     runs: list[Launchable] = []
     others = [_refusal(name, found) for name, found in sorted(refused.items())]
     for experiment in sound:
         if held := _held_without_input(experiment, tree):
-            others.append(held)
+            others.append(_foreseen(held, experiment.runs[0], foresight))
             continue
         try:
             resolved = tuple(resolver.runs(experiment))
@@ -135,7 +137,6 @@ def survey(
     refusals = frozenset(action.experiment for action in others)
     others += _orphans(tuple(runs), refusals, snapshot)
     meant = [run for run in _share(runs) if forced.means(run.action)]
-    foresight = Foresight(tree, snapshot, registry, sound)
     foreseen = tuple(_foresee(_hold_over_ceiling(meant, registry), foresight))
     return foreseen, tuple(action for action in others if forced.means(action))
 
@@ -312,15 +313,19 @@ def _hold_over_ceiling(runs: Iterable[Launchable], registry: Registry) -> Iterat
 def _foresee(runs: Iterable[Launchable], foresight: Foresight) -> Iterator[Launchable]:
     """Say of what is launched, or would be, how much it takes."""
     for run in runs:
-        action = run.action
-        if action.action not in ("launch", "hold"):
+        if run.action.action in ("launch", "hold"):
+            action = _foreseen(run.action, run.resolved.run, foresight)
+            yield run._replace(action=action)
+        else:
             yield run
-            continue
-        forecast, hints = foresight.of(run.resolved.run)
-        update: dict[str, Any] = {"forecast": forecast, "findings": (*action.findings, *hints)}
-        if forecast:
-            update |= {"gpu_hours": forecast.gpu_hours, "cost": forecast.cost}
-        yield run._replace(action=action.model_copy(update=update))
+
+
+def _foreseen(action: Action, run: Run, foresight: Foresight) -> Action:
+    forecast, hints = foresight.of(run)
+    update: dict[str, Any] = {"forecast": forecast, "findings": (*action.findings, *hints)}
+    if forecast:
+        update |= {"gpu_hours": forecast.gpu_hours, "cost": forecast.cost}
+    return action.model_copy(update=update)
 
 
 def _orphans(

@@ -79,7 +79,7 @@ def print_plan(plan: Plan) -> None:
     _echo(click.style(headline(plan), bold=True))
     doing = [action for action in plan.actions if action.action != "keep"]
     width = max((len(action.experiment) for action in doing), default=0)
-    for action, next_one in zip(doing, (*doing[1:], None), strict=True):
+    for action, next_one in zip(doing, (*doing[1:], None), strict=False):
         _print_action(action, width)
         if action.forecast and not _shares_forecast(action, next_one):
             for line in lines(action.forecast, action.gpu_hours, action.cost):

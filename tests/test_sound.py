@@ -11,6 +11,7 @@ from runner import sound
 from runner.sound import NOTHING, recall
 from runner.validate import validate
 
+MODEL = "Qwen/Qwen2.5-0.5B, revision: 060db6499f32"
 SPEC = """\
 apiVersion: rollbook/v1
 trainer: verl==0.9.1
@@ -27,7 +28,7 @@ FILES = {
     "experiments/bases/b.yaml": SPEC,
     "experiments/alone.yaml": SPEC + "secrets: [KEY]\n",
     "experiments/folder/derived.yaml": "extends: bases/b\nseeds: [1, 2]\n",
-    "experiments/after.yaml": SPEC.replace("path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32", "source: run, path: alone"),
+    "experiments/after.yaml": SPEC.replace(f"path: {MODEL}", "source: run, path: alone"),
 }
 BROKEN = {
     "registry.yaml": FILES["registry.yaml"].replace("KEY", "OTHER"),

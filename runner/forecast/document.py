@@ -40,7 +40,8 @@ class Store(Section):
     """One checkpoint, with the model in Hugging Face format that lies in it."""
     states: float
     """Of that, weights and optimizer states."""
-    written: int
+    written: int | None
+    """Checkpoints over the whole run; null when the number of steps is not known."""
     kept: int
     exported: float
     total: float
@@ -58,7 +59,7 @@ class Forecast(Section):
     hours: Span | None
     """Wall-clock time; null where neither an earlier run nor the model of throughput tells."""
     basis: str
-    """What `hours` comes from."""
+    """What `hours` comes from; without hours, what is not known."""
     gpu_hours: Span | None = Field(exclude=True)
     cost: Cost | None = Field(exclude=True)
     """Both stand beside the forecast in the plan."""
@@ -105,22 +106,23 @@ class Forecaster:
             cost=price,
             prices=f"prices of SkyPilot's catalogs, read {READ}" if price else "no price known",
             memory=_memory(run) if run and has_memory_model(spec) else None,
-            storage=_store(written) if written and written.written else None,
+            storage=_store(written) if written and written.written != 0 else None,
         )
 
     def _seconds(
         self, name: str, spec: Experiment, run: Setup | None, steps: int | None
     ) -> tuple[Span | None, str]:
         if steps is None:
-            return None, "the number of steps is not known: runner data card"
+            card = f"runner data card --write {spec.data.train}" if spec.data else ""
+            return None, f"the number of steps, for want of the dataset's card ({card})"
         if measured := self._earlier.seconds(name, spec, steps):
             seconds, which = measured
             return seconds, which
         if run is not None:
             return run_seconds(run, steps), "a model of tokens and throughput, no run"
         if not spec.resources.gpus_per_node:
-            return None, "no earlier run on a CPU"
-        return None, "the model or the accelerator is not known"
+            return None, ""  # on a CPU it takes what it takes
+        return None, "the model's architecture, or the accelerator"
 
 
 def arithmetic(spec: Experiment) -> str:

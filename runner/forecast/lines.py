@@ -8,16 +8,21 @@ from runner.forecast.cost import Cost
 from runner.forecast.document import Forecast, Memory, Store
 from runner.forecast.span import Span
 
+TELLING_GIB = 1.0
+"""Storage below this is nobody's concern."""
+
 
 def lines(forecast: Forecast, gpu_hours: Span | None, cost: Cost | None) -> Iterator[str]:
     """Yield time and money, batches, memory and storage; a line each where something is known."""
     if forecast.hours:
         yield _time(forecast, gpu_hours, cost)
+    elif forecast.basis:
+        yield f"time     not known: {forecast.basis}"
     steps = f"{forecast.steps:,} steps; " if forecast.steps is not None else ""
     yield f"batch    {steps}{forecast.batch}"
     if forecast.memory:
         yield f"memory   {_memory(forecast.memory)}"
-    if forecast.storage:
+    if forecast.storage and forecast.storage.total >= TELLING_GIB:
         yield f"storage  {_storage(forecast.storage)}"
 
 
@@ -47,7 +52,8 @@ def _memory(memory: Memory) -> str:
 
 
 def _storage(store: Store) -> str:
-    told = f"{store.written} checkpoint{'' if store.written == 1 else 's'} of "
+    many = "" if store.written is None else f"{store.written} "
+    told = f"{many}checkpoint{'' if store.written == 1 else 's'} of "
     told += f"{store.checkpoint:.0f} GiB written ({store.states:.0f} of weights and optimizer "
     told += f"states), {store.kept} kept"
     export = f" + {store.exported:.0f} GiB export" if store.exported else ""

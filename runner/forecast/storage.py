@@ -20,8 +20,8 @@ class Storage(NamedTuple):
     """Weights and Adam's two moments of one checkpoint, all as fp32."""
     model: float
     """The weights once more in Hugging Face format, fp32, in each checkpoint."""
-    written: int
-    """Checkpoints over the whole run; 0 when the run saves none."""
+    written: int | None
+    """Checkpoints over the whole run; 0 when it saves none, null when its steps are not known."""
     kept: int
     """How many of them stay in the run store."""
     exported: float
@@ -55,22 +55,26 @@ def storage(spec: Experiment, architecture: Architecture, steps: int | None) -> 
         trained = architecture.adapter_parameters(lora.rank)
     state = models * (4.0 * architecture.parameters + 8.0 * trained)
     model = 4.0 * architecture.parameters
-    written = _written(spec, steps)
-    kept = min(written, spec.checkpoints.keep_last + (spec.checkpoints.keep_best is not None))
-    on_node = min(written, spec.checkpoints.keep_last + 1) * (state + model)
+    written, last = _written(spec, steps), spec.checkpoints.keep_last
+    kept = last + (spec.checkpoints.keep_best is not None)
+    on_node = _at_most(written, last + 1) * (state + model)
     return Storage(
         state=state,
         model=model,
         written=written,
-        kept=kept,
-        exported=model if written and spec.checkpoints.export == "huggingface" else 0.0,
+        kept=_at_most(written, kept),
+        exported=model if written != 0 and spec.checkpoints.export == "huggingface" else 0.0,
         node=on_node / spec.resources.nodes + 2.0 * architecture.parameters,
     )
 
 
-def _written(spec: Experiment, steps: int | None) -> int:
+def _written(spec: Experiment, steps: int | None) -> int | None:
     """Return how many checkpoints a run writes: every `save_every` steps, and the last step."""
     every = spec.training.save_every
     if every is None:
         return 0
-    return 1 if steps is None else -(-steps // every)
+    return None if steps is None else -(-steps // every)
+
+
+def _at_most(written: int | None, limit: int) -> int:
+    return limit if written is None else min(written, limit)

@@ -18,9 +18,11 @@ def disk(subject: Subject) -> Iterator[Finding]:
         return
     steps = steps_planned(spec.training, subject.context.cards.rows(spec.data.train))
     found = forecast(spec, facts.architecture, steps)
-    if found is None or not found.written or found.node <= DEFAULT_DISK_GB * GB:
+    if found is None or found.written == 0 or found.node <= DEFAULT_DISK_GB * GB:
         return
-    count = min(found.written, spec.checkpoints.keep_last + 1)
+    count = spec.checkpoints.keep_last + 1
+    if found.written is not None:
+        count = min(found.written, count)
     message = f"a node's disk holds up to {found.node / GIB:.0f} GiB: {count} checkpoints of "
     message += (
         f"{found.checkpoint / GIB:.0f} GiB ({found.state / GIB:.0f} of weights and optimizer "

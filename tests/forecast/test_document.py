@@ -1,11 +1,13 @@
 """The forecast in the plan: what is said of launches and holds, and what it comes from."""
 
 import json
+import re
 
 import pytest
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 
+from runner import screen
 from runner.forecast.lines import lines, text
 from runner.plan import Action
 
@@ -20,8 +22,8 @@ SEVEN = (
 
 @pytest.fixture
 def plan(make_repository: MakeRepository):
-    def make(text: str) -> PlannedRegistry:
-        return PlannedRegistry.with_files(make_repository(), {"experiments/x.yaml": text})
+    def make(text: str, name: str = "repository") -> PlannedRegistry:
+        return PlannedRegistry.with_files(make_repository(name), {"experiments/x.yaml": text})
 
     return make
 
@@ -59,6 +61,26 @@ def test_lines_for_people(plan):
         "storage  5 checkpoints of 113 GiB written (85 of weights and optimizer states), 1 kept + "
         "28 GiB export = 142 GiB; a node's disk holds 241"
     )
+
+
+def test_the_headline_sums_up_what_is_launched(plan):
+    headlines = [screen.headline(plan(f"{SEVEN}seeds: [1]\n").plan())]
+    headlines.append(screen.headline(plan(f"{SEVEN}seeds: [1, 2]\n", "two").plan()))
+    sums = re.compile(r"Plan: launches \d runs? \((.*?) GPU-h, \$(.*?) if rented\)")
+    one, two = (sums.fullmatch(line) for line in headlines)
+    assert one is not None
+    assert two is not None
+    (low, _), (twice, _) = (found[1].split("–") for found in (one, two))
+    assert float(twice) == pytest.approx(2 * float(low), abs=1)
+    assert screen.headline(plan(SPEC, "cpu").plan()) == "Plan: launches 1 run"
+
+
+def test_seeds_share_their_lines(plan, capsys):
+    screen.print_plan(plan(f"{SEVEN}seeds: [1, 2, 3]\n").plan())
+    printed = capsys.readouterr()
+    assert printed.out.count("memory   ") == 1
+    assert printed.err.count("storage.disk") == 1
+    assert printed.out.count("seed ") == 3
 
 
 def test_the_json_is_the_documented_one(plan):
@@ -115,13 +137,13 @@ def test_what_is_not_known_is_not_guessed(plan):
     unknown = plan(SEVEN.replace("Qwen2.5-7B", "Qwen99-7B")).action()
     assert unknown.forecast.memory is None
     assert (unknown.gpu_hours, unknown.forecast.storage) == (None, None)
-    assert unknown.forecast.basis == "the model or the accelerator is not known"
+    assert told(unknown)[0] == "time     not known: the model's architecture, or the accelerator"
 
 
 def test_epochs_without_a_card_have_no_steps(plan):
     action = plan(SEVEN.replace("steps: 100", "epochs: 3")).action()
     assert (action.forecast.steps, action.gpu_hours) == (None, None)
-    assert "runner data card" in action.forecast.basis
+    assert told(action)[0].endswith("card (runner data card --write data/a.jsonl)")
 
 
 def test_numbers_read_well():

@@ -42,7 +42,7 @@ def test_a_7b_checkpoint_is_85_gib_of_weights_and_adam_states():
         ("steps: 21, save_every: 5", 21, 5),  # the last step saves too
         ("steps: 3, save_every: 5", 3, 1),
         ("steps: 20", 20, 0),
-        ("epochs: 3, save_every: 5", None, 1),
+        ("epochs: 3, save_every: 5", None, None),
     ],
 )
 def test_checkpoints_are_counted(training, steps, written):
@@ -57,6 +57,7 @@ def test_retention_decides_what_is_kept():
     assert both.kept == 3
     assert both.store == 3 * 16 * PARAMETERS + 4 * PARAMETERS
     assert sizes("checkpoints: {export: none}").exported == 0
+    assert sizes("checkpoints: {keep_last: 3}", "epochs: 3, save_every: 5", None).kept == 3
 
 
 def test_a_node_holds_the_next_checkpoint_beside_the_kept_ones():
