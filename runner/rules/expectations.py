@@ -38,7 +38,11 @@ def moves(subject: Subject) -> Iterator[Finding]:
 
 
 def _measured(subject: Subject, metric: str, steps: int) -> int:
-    """Return how often `metric` is measured in `steps`; the last step is always validated."""
+    """Return how often `metric` is measured in `steps`.
+
+    The last step is validated too (verl trainer/ppo/v1/trainer_base.py and trainer/sft_trainer.py,
+    SkyRL train/trainer.py, transformers' trainer_callback.py).
+    """
     training = subject.spec.training
     if not metric.startswith("val/"):
         return steps

@@ -32,7 +32,5 @@ def environment(subject: Subject) -> Iterator[Finding]:
     if spec.trainer not in known:
         message = f"{FILE} does not say what {spec.trainer} runs in: a run with other packages "
         message += "would pass for the same one"
-        cure = (
-            f"add it there: environments: {{{spec.trainer}: {{lock: <requirements>}}}}, or image:"
-        )
+        cure = f"add it there: environments: {{{spec.trainer}: {{lock: <file>}}}} (or an image)"
         yield subject.at(("trainer",), message, cure)

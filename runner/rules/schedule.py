@@ -49,8 +49,15 @@ def evaluates(subject: Subject) -> Iterator[Finding]:
 
 
 def saves(subject: Subject) -> Iterator[Finding]:
-    """What is said about checkpoints has some: without `save_every` nothing is ever saved."""
-    if subject.spec.training.save_every is not None or subject.spec.pin.name == "script":
+    """What is said about checkpoints has some: without `save_every` nothing is ever saved.
+
+    But for verl's supervised trainer, which saves the last step whatever it is told
+    (trainer/sft_trainer.py).
+    """
+    spec = subject.spec
+    if spec.training.save_every is not None or spec.pin.name == "script":
+        return
+    if spec.pin.name == "verl" and spec.algorithm and spec.algorithm.terms().stage == "sft":
         return
     for key in ("keep_best", "keep_last", "export"):
         said = subject.marks.find(("checkpoints", key))

@@ -38,6 +38,7 @@ SOUND = [
     Sound("training.evaluates", "  evaluate_every: 1\n", ""),
     Sound("training.evaluates", "steps: 2", "steps: 2, evaluate_every: 1", SCRIPT),
     Sound("training.saves", "secrets: [HF_TOKEN]", "checkpoints: {export: none}"),
+    Sound("training.saves", "secrets: [HF_TOKEN]", "checkpoints: {keep_last: 2}", SFT),
     Sound("training.saves", "  evaluate_every: 1\n", "  evaluate_every: 1\n  save_every: 5\n", f"{GOOD}checkpoints: {{keep_last: 2}}\n"),
     Sound("training.best", "  evaluate_every: 1\n", "  evaluate_every: 2\n  save_every: 4\n", f"{GOOD}checkpoints: {{keep_best: val/arith/accuracy}}\n"),
     Sound("expect.moves", "  evaluate_every: 1\n", "  evaluate_every: 2\n  evaluate_before_training: true\n"),
