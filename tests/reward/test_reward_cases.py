@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
@@ -42,3 +43,11 @@ def test_the_calculator_returns_what_its_file_says(expression: str, expected: st
         return
     with pytest.raises(ValueError, match=r"\w"):
         calculator(expression)
+
+
+def test_the_calculator_has_the_signature_and_text_that_a_model_reads() -> None:
+    """verl makes the tool's schema of them, and refuses a function that lacks one."""
+    signature = inspect.signature(calculator)
+    assert [parameter.annotation for parameter in signature.parameters.values()] == [str]
+    text = inspect.getdoc(calculator) or ""
+    assert "\n\nArgs:\n    expression: " in text
