@@ -93,7 +93,7 @@ class Estimate(NamedTuple):
 
 def estimate(run: Setup) -> Estimate:
     """Return the memory of each phase."""
-    weights = 2.0 * run.architecture.parameters / run.engine_parallel
+    weights = run.compute_bytes * run.architecture.parameters / run.engine_parallel
     share = run.engine_share * run.gpu.memory_gib * GIB
     sampled = run.stage == "rl"
     phases = _rl_phases(run, weights, share) if sampled else [_update(run, "update", ())]
@@ -147,6 +147,7 @@ def _resident(run: Setup, whose: str) -> Iterator[Term]:
 def _update(run: Setup, name: str, beside: tuple[Term, ...], *, logits: bool = True) -> Phase:
     whose = "critic" if name == "critic" else "policy"
     shape = run.architecture
+    tokens = run.critic_tokens if name == "critic" else run.pass_tokens
     return Phase(
         name,
         (
@@ -154,7 +155,7 @@ def _update(run: Setup, name: str, beside: tuple[Term, ...], *, logits: bool = T
             Term("gradients", _sharded(run, _trainable(run)), fixed=True),
             Term(f"{whose} Adam states", _sharded(run, 2 * _trainable(run)), fixed=True),
             Term("gathered layers", _gathered(run, backward=not run.lora_rank)),
-            Term("activations", _activations(run)),
+            Term("activations", _activations(run, tokens)),
             *([Term("logits", _logits(run))] if logits else []),
             *beside,
             Term("reserve", RESERVE),
@@ -169,34 +170,37 @@ def _forward(run: Setup) -> Iterator[Term]:
 
 
 def _gathered(run: Setup, *, backward: bool) -> float:
-    """Two layers (one in use, one fetched ahead) with embedding and output layer, as bf16.
+    """Two layers (one in use, one fetched ahead) with embedding and output layer, as they are computed with.
 
     Backward, the largest of them has its gradient in full too, as fp32, before it is split.
     """
     if run.shards == 1 and not run.states_on_host:
-        return 2.0 * run.architecture.layer_parameters  # nothing is split; a bf16 copy at a time
+        return float(
+            run.compute_bytes * run.architecture.layer_parameters
+        )  # nothing is split; a bf16 copy at a time
     shape = run.architecture
-    held = 2.0 * (2 * shape.layer_parameters + shape.head_parameters)
+    held = float(run.compute_bytes * (2 * shape.layer_parameters + shape.head_parameters))
     gradient = 4.0 * max(shape.layer_parameters, shape.head_parameters)
     return held + (gradient if backward else 0.0)
 
 
 def _layer_bytes(run: Setup) -> float:
-    """Bytes of one layer's activations per token, bf16, its two normalizations in fp32.
+    """Bytes of one layer's activations per token, its two normalizations in fp32.
 
     Inputs and outputs of both blocks, queries and attention output, keys and values, and four times
     the feed-forward width: gate, up, activation, product.
     """
     shape = run.architecture
     attention = 2 * shape.heads * shape.head_dim + shape.key_value_width
-    return 2.0 * (4 * shape.hidden + attention + 4 * shape.active_intermediate) + 8 * shape.hidden
+    numbers = 4 * shape.hidden + attention + 4 * shape.active_intermediate
+    return float(run.compute_bytes * numbers + 8 * shape.hidden)
 
 
-def _activations(run: Setup) -> float:
-    shape, tokens = run.architecture, run.pass_tokens
+def _activations(run: Setup, tokens: int) -> float:
+    shape = run.architecture
     if not run.recompute:
         return tokens * shape.layers * _layer_bytes(run)
-    return tokens * (2.0 * shape.hidden * shape.layers + _layer_bytes(run))
+    return tokens * (run.compute_bytes * shape.hidden * shape.layers + _layer_bytes(run))
 
 
 def _logits(run: Setup) -> float:

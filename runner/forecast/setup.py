@@ -19,6 +19,8 @@ from runner.spec.experiment import Data, Experiment
 ACTOR = "actor_rollout_ref.actor"
 DYNAMIC_TOKENS = 16384
 """Tokens of one pass where verl packs answers and nothing says how many (actor.yaml)."""
+CRITIC_TOKENS = 32768
+"""The same of its critic (critic.yaml)."""
 FSDP_STRATEGIES = frozenset({"fsdp", "fsdp2"})
 _TRUE = (True, "True", "true")
 
@@ -46,6 +48,8 @@ class Setup(NamedTuple):
     """Devices that weights and states are split over."""
     weight_bytes: int
     """Bytes of a weight while training: 4 (fp32 masters) or 2."""
+    compute_bytes: int
+    """Bytes of a number that is computed with: 2 (bf16) or 4."""
     recompute: bool
     """Gradient checkpointing."""
     offload_weights: bool
@@ -54,6 +58,8 @@ class Setup(NamedTuple):
     """FSDP2's CPU offload: weights, gradients and states never rest on the GPU."""
     lora_rank: int
     has_critic: bool
+    critic_tokens: int
+    """Most tokens of one pass of the critic."""
     has_reference: bool
     engine_parallel: int
     engine_share: float
@@ -96,12 +102,16 @@ def setup(spec: Experiment, architecture: Architecture) -> Setup | None:
         packed=packed,
         shards=size if isinstance(size, int) and 0 < size <= devices else devices,
         weight_bytes=2 if str(raw.get("model_dtype", "fp32")) in ("bf16", "bfloat16") else 4,
+        compute_bytes=4 if training.precision == "fp32" else 2,
         recompute=training.gradient_checkpointing is not False,
         offload_weights=bool(offload and offload.parameters) or raw.get("param_offload") in _TRUE,
         offload_states=bool(offload and offload.optimizer) or raw.get("optimizer_offload") in _TRUE,
         states_on_host=raw.get("offload_policy") in _TRUE,
         lora_rank=training.lora.rank if training.lora else 0,
         has_critic=terms.advantage == "gae",
+        critic_tokens=_pass_tokens(spec, spec.data, terms.group_size, terms.stage, CRITIC_TOKENS)[
+            0
+        ],
         has_reference=terms.needs_reference,
         engine_parallel=spec.rollout.tensor_parallel,
         engine_share=spec.rollout.gpu_memory,
@@ -117,7 +127,9 @@ def has_memory_model(spec: Experiment) -> bool:
     return spec.pin.name == "verl" and known and not isinstance(other, str)
 
 
-def _pass_tokens(spec: Experiment, data: Data, group: int, stage: str) -> tuple[int, bool]:
+def _pass_tokens(
+    spec: Experiment, data: Data, group: int, stage: str, dynamic: int = DYNAMIC_TOKENS
+) -> tuple[int, bool]:
     """Return the tokens of one pass on one device, and whether passes are packed up to that."""
     training, devices = spec.training, spec.resources.devices
     longest = data.max_prompt_tokens + data.max_response_tokens
@@ -131,7 +143,7 @@ def _pass_tokens(spec: Experiment, data: Data, group: int, stage: str) -> tuple[
         return -(-training.samples_per_device * longest // parallel), False
     if stage == "sft":
         return most, False
-    return min(max(DYNAMIC_TOKENS, longest), most * parallel), True
+    return min(max(dynamic, longest), most * parallel), True
 
 
 def _raw(spec: Experiment, stage: str) -> Mapping[str, Any]:

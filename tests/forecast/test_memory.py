@@ -103,6 +103,14 @@ def test_offload_frees_the_rollout_and_not_the_update():
     assert terms(plain, "update") == terms(freed, "update")
 
 
+def test_numbers_of_four_bytes_take_twice_the_room():
+    half, full = (
+        estimate(make("Qwen/Qwen2.5-0.5B", "H100", 1, compute_bytes=size)) for size in (2, 4)
+    )
+    assert full.engine_weights == 2 * half.engine_weights == 4 * 494_032_768
+    assert terms(full, "update")["activations"] > 1.8 * terms(half, "update")["activations"]
+
+
 def test_states_on_the_host_are_not_on_the_gpu():
     sizes = estimate(make("Qwen/Qwen2.5-72B", "H100", 8, engine_parallel=8, states_on_host=True))
     assert terms(sizes, "update")["policy weights"] == 0
@@ -121,6 +129,8 @@ def test_a_critic_is_a_second_model_that_stays():
     assert {"critic weights", "critic Adam states"} <= set(terms(sizes, "rollout"))
     critic = terms(sizes, "critic")
     assert "logits" not in critic
+    wide = estimate(make("Qwen/Qwen2.5-0.5B", "H100", 2, has_critic=True, critic_tokens=32768))
+    assert terms(wide, "critic")["activations"] == 2 * critic["activations"]
     assert {"critic weights", "policy weights"} <= set(critic)
 
 
