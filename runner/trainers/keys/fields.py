@@ -74,8 +74,15 @@ class Dataclasses:
         types, section, choices = self._annotation(module, node.annotation)
         if value.is_switch:
             types = (*types, "bool")
+        listed = self._source.literal(module, value.choices)
+        choices = choices if listed is NOT_LITERAL else tuple(listed)
         default, changed = self._default(module, value, section)
-        if default is not NOT_LITERAL and choices and default not in choices:
+        if (
+            default is not NOT_LITERAL
+            and default is not None
+            and choices
+            and default not in choices
+        ):
             choices = (*choices, default)
         return Field(name, types or ("any",), section, default, choices, changed)
 
@@ -164,15 +171,27 @@ class _Value:
         self.made: ast.expr | None = node
         self.is_argument = True
         self.is_switch = False
+        self.choices: ast.expr | None = None
         if not isinstance(node, ast.Call) or not _is_field(node):
             return
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         self.is_argument = ast.unparse(given.get("init", ast.Constant(True))) != "False"
+        metadata = given.get("metadata")
+        options = _items(metadata) if isinstance(metadata, ast.Dict) else {}
         # An option that means true where it stands without a value (argparse's `const`).
-        self.is_switch = "'const': True" in ast.unparse(given.get("metadata", node))
+        self.is_switch = "const" in options and ast.unparse(options["const"]) == "True"
+        self.choices = options.get("choices")
         self.made = given.get("default")
         if factory := given.get("default_factory"):
             self.made = _made(factory)
+
+
+def _items(node: ast.Dict) -> dict[str, ast.expr]:
+    return {
+        str(key.value): value
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant)
+    }
 
 
 def _is_field(node: ast.Call) -> bool:

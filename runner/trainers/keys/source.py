@@ -26,6 +26,7 @@ class Source:
             name: archive for archive in reversed(self._archives) for name in archive.namelist()
         }
         self._modules: dict[str, ast.Module | None] = {}
+        self._definitions: dict[tuple[str, str], tuple[str, ast.AST] | None] = {}
 
     def files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of the files below `folder` whose name ends with `suffix`."""
@@ -46,7 +47,9 @@ class Source:
 
         Follows `from … import`, also with `*` and relative, as far as the wheels reach.
         """
-        return self._definition(module, name, frozenset())
+        if (module, name) not in self._definitions:
+            self._definitions[module, name] = self._definition(module, name, frozenset())
+        return self._definitions[module, name]
 
     def _definition(
         self, module: str, name: str, seen: frozenset[tuple[str, str]]

@@ -22,7 +22,8 @@ NOTES = {
     "1.16.0": {
         "trl.scripts.sft": Notes(
             moved=_MOVED,
-            choices={"loss_type": ("nll", "dft")},  # trainer/sft_trainer.py
+            # The parser lists chunked_nll too; the trainer refuses it (trainer/sft_trainer.py).
+            choices={"loss_type": ("nll", "dft")},
         ),
         "trl.scripts.dpo": Notes(
             moved=_MOVED,
