@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runner.datasets.card import describe
 from runner.findings import Finding
 from runner.forecast.document import Forecast, Forecaster
 from runner.forecast.earlier import Earlier
@@ -40,7 +41,8 @@ class Foresight:
         self._registry = registry
         self._experiments = {experiment.name: experiment for experiment in experiments}
         self._earlier = Earlier(snapshot)
-        self._forecaster = Forecaster(Models(tree, experiments), Cards(tree), self._earlier)
+        models = Models(tree, experiments)
+        self._forecaster = Forecaster(models, Cards(tree, describe), self._earlier)
         self._findings: dict[str, tuple[Finding, ...]] = {}
 
     def of(self, run: Run) -> Foreseen:

@@ -170,14 +170,13 @@ def _forward(run: Setup) -> Iterator[Term]:
 
 
 def _gathered(run: Setup, *, backward: bool) -> float:
-    """Two layers (one in use, one fetched ahead) with embedding and output layer, as they are computed with.
+    """Two layers (one in use, one fetched ahead), embedding and output layer, to compute with.
 
     Backward, the largest of them has its gradient in full too, as fp32, before it is split.
     """
     if run.shards == 1 and not run.states_on_host:
-        return float(
-            run.compute_bytes * run.architecture.layer_parameters
-        )  # nothing is split; a bf16 copy at a time
+        # Nothing is split; one layer at a time has a copy to compute with.
+        return float(run.compute_bytes * run.architecture.layer_parameters)
     shape = run.architecture
     held = float(run.compute_bytes * (2 * shape.layer_parameters + shape.head_parameters))
     gradient = 4.0 * max(shape.layer_parameters, shape.head_parameters)

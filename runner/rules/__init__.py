@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from runner.datasets.card import describe
 from runner.findings import Finding
 from runner.forecast.earlier import Earlier
 from runner.models.facts import Models
@@ -145,7 +146,7 @@ def check_each(
     outputs = DvcOutputs(tree)
     tracked = is_tracked or _tracked_in(tree, outputs)
     models = Models(tree, loaded.experiments)
-    context = Context(tree, registry, tracked, outputs, Cards(tree), models)
+    context = Context(tree, registry, tracked, outputs, Cards(tree, describe), models)
     return {
         experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
     }

@@ -60,7 +60,7 @@ def test_tokens_of_a_pass(training, tokens, packed):
     [
         (f"overrides: {{{FSDP}.model_dtype: bfloat16}}", "weight_bytes", 2),
         (f"overrides: {{{FSDP}: {{model_dtype: bf16}}}}", "weight_bytes", 2),
-        ("overrides: {actor_rollout_ref: {actor.fsdp_config.model_dtype: bf16}}", "weight_bytes", 2),
+        ("overrides: {actor_rollout_ref: {actor.fsdp_config.fsdp_size: 2}}", "shards", 2),
         ("overrides: {actor_rollout_ref.actor: {fsdp_config.fsdp_size: 4}}", "shards", 4),
         (f"overrides: {{{FSDP}.fsdp_size: 64}}", "shards", 8),
         (f"overrides: {{+{FSDP}.offload_policy: true}}", "states_on_host", True),
