@@ -77,7 +77,8 @@ class Source:
         if node is None:
             return NOT_LITERAL
         try:
-            return ast.literal_eval(node)
+            value = ast.literal_eval(node)
+            return sorted(value, key=str) if isinstance(value, set) else value
         except (ValueError, TypeError, SyntaxError):
             pass
         if isinstance(node, ast.Name) and (found := self.definition(module, node.id)):
