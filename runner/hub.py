@@ -3,8 +3,9 @@
 - Hugging Face: `GET /api/models/<name>/revision/<reference>`, whose JSON has the commit as `sha`
   (huggingface_hub's `model_info`; HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HF_HUB_CACHE count as
   they do there). When the hub does not answer, the reference in the local cache is taken.
-- ModelScope: `GET /api/v1/models/<name>/revisions`, whose `Data.RevisionMap.Tags` lists tags. It
-  names no commits: the newest tag is what can be pinned.
+- ModelScope: `GET /api/v1/models/<name>/revisions`, whose `Data.RevisionMap.Tags` lists tags with
+  `Revision` and `CreatedAt` (modelscope_hub's `list_revisions_detail`; MODELSCOPE_DOMAIN counts).
+  It names no commits: the newest tag is what can be pinned.
 """
 
 from __future__ import annotations

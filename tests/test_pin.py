@@ -1,13 +1,11 @@
 # ruff: noqa: E501 - a table reads better in long lines
-"""`runner pin` against a hub that answers as the real ones document, and against their cache."""
+"""`runner pin` against a hub that answers as the real ones do, and against their cache."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from real_git import write_files
+from stand_in_hub import COMMIT, OTHER, serving
 
 from runner.__main__ import run
 from runner.errors import OutsideError, Refused
@@ -15,7 +13,7 @@ from runner.pin import find_loose, pin
 from runner.spec.edit import apply, replace
 from runner.spec.yaml import parse
 
-COMMIT, OTHER, DIGEST = "a0" * 20, "b1" * 20, "sha256:" + "0a" * 32
+DIGEST = "sha256:" + "0a" * 32
 SETTINGS = f"""\
 apiVersion: rollbook/v1
 lineage: {"0a" * 16}
@@ -37,53 +35,15 @@ training: {steps: 2, prompts_per_step: 8, learning_rate: 1.0e-6}
 """
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers like the hubs: Hugging Face's model_info, ModelScope's list of revisions."""
-
-    seen: list[tuple[str, str | None]] = []  # noqa: RUF012 - set anew for each server
-    status = 200
-
-    def do_GET(self):
-        self.seen.append((self.path, self.headers.get("Authorization")))
-        models = {
-            "/api/models/Qwen/Qwen2.5-0.5B/revision/main?expand=sha": {"id": "Qwen", "sha": COMMIT},
-            "/api/models/Qwen/Qwen2.5-0.5B/revision/v1%2Fx?expand=sha": {"sha": OTHER},
-            "/api/v1/models/Qwen/Qwen2.5-0.5B/revisions": _revisions("v1.0", "v1.1"),
-            "/api/v1/models/Qwen/untagged/revisions": _revisions(),
-            "/api/models/Qwen/odd/revision/main?expand=sha": ["no", "mapping"],
-        }
-        answer = models.get(self.path)
-        status = self.status if self.status != 200 else 200 if answer else 404
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-def _revisions(*tags):
-    listed = [{"Revision": tag, "CreatedAt": 1700000000 + n} for n, tag in enumerate(tags)]
-    branches = [{"Revision": "master", "CreatedAt": 1600000000}]
-    return {"Code": 200, "Data": {"RevisionMap": {"Branches": branches, "Tags": listed}}}
-
-
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    handler = type("OneHub", (Hub,), {"seen": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("HF_ENDPOINT", url)
-    monkeypatch.setenv("MODELSCOPE_DOMAIN", url)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    yield handler
-    server.shutdown()
-    server.server_close()
+    with serving() as (handler, url):
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        monkeypatch.setenv("MODELSCOPE_DOMAIN", url)
+        yield handler
 
 
 @pytest.fixture
