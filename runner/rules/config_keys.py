@@ -79,8 +79,8 @@ def are_written(subject: Subject) -> Iterator[Finding]:
     wrong = {
         key: fault.message
         for key, setting in written.items()
+        if not key.startswith("hydra.")  # Hydra's own, of no trainer's config
         for fault in check.faults(key, setting.value)
-        if not key.startswith("hydra.")
     }
     behind = fields_behind(trainer, run, layout) if wrong else {}
     for key, message in wrong.items():
