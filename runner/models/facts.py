@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from runner.errors import InvalidSpec, Refused
 from runner.models import table
 from runner.models.architecture import Architecture, from_config
 from runner.spec.check import LoadedExperiment, load_experiments
-from runner.spec.experiment import Model
+from runner.spec.experiment import NAME, Model
+from runner.spec.load import is_base, path_of
 from runner.spec.tree import Tree
 
 CONFIG = "config.json"
@@ -64,12 +65,29 @@ class Models:
     def experiment(self, name: str) -> LoadedExperiment | None:
         """Return the experiment that a model's path names; None without a valid one."""
         if name not in self._experiments:
-            try:
-                loaded = load_experiments(self._tree, [name]).experiments
-            except (Refused, InvalidSpec):
-                loaded = ()
-            self._experiments[name] = loaded[0] if loaded else None
+            self._load({name, *self._sources()})
         return self._experiments[name]
+
+    def _sources(self) -> Iterator[str]:
+        """Yield what the experiments at hand start from: together they are loaded at once."""
+        for experiment in self._experiments.values():
+            model = experiment.experiment.model if experiment else None
+            if model is not None and model.source == "run":
+                yield model.path.partition("@")[0]
+
+    def _load(self, names: set[str]) -> None:
+        new = sorted(names - self._experiments.keys())
+        there = [name for name in new if self._is_there(name)]
+        self._experiments.update(dict.fromkeys(new))
+        try:
+            loaded = load_experiments(self._tree, there).experiments
+        except (Refused, InvalidSpec):
+            return
+        self._experiments.update({one.name: one for one in loaded})
+
+    def _is_there(self, name: str) -> bool:
+        named = bool(NAME.fullmatch(name)) and not is_base(name)
+        return named and self._tree.read(path_of(name)) is not None
 
     def _find(self, model: Model) -> Facts | None:
         origin = self.origin(model)
