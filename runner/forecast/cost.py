@@ -1,14 +1,16 @@
-"""What GPU-hours cost, from a small table of prices.
+"""What GPU-hours cost: by the catalogs that SkyPilot has fetched here, else by a small table.
 
-Prices are those of SkyPilot's catalogs (skypilot-org/skypilot-catalog), read on the date below from
-the commits named; they move. A GPU without a row has no price here, and none is guessed.
+The table is of the same catalogs (skypilot-org/skypilot-catalog), read on the date below from the
+commits named; prices move. A GPU or a cloud without a row has no price, and none is guessed.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from runner.forecast import gpus
+from runner.forecast.catalog import Offer, offers
 from runner.forecast.span import Span
 from runner.spec.resources import Candidate, Resources
 from runner.spec.section import Section
@@ -56,32 +58,56 @@ class Cost(Section):
     currency: Literal["USD"] = "USD"
 
 
-def cost(gpu_hours: Span, resources: Resources) -> Cost | None:
-    """Return what `gpu_hours` cost on the candidates, or anywhere; None without a price."""
-    prices = _prices(resources)
-    if not prices:
-        return None
-    low, high = min(price.low for price in prices), max(price.high for price in prices)
-    return Cost(low=round(gpu_hours.low * low, 2), high=round(gpu_hours.high * high, 2))
+class Priced(NamedTuple):
+    """A cost, and where its prices are from."""
+
+    cost: Cost
+    source: str
 
 
-def _prices(resources: Resources) -> list[Span]:
-    """Return the price of each candidate of which one is known; of any cloud without candidates."""
+def cost(gpu_hours: Span, resources: Resources, home: Path | None = None) -> Priced | None:
+    """Return what `gpu_hours` cost on the candidates, or anywhere; None without a price.
+
+    `home` is whose SkyPilot is asked: by default that of who plans.
+    """
     if resources.accelerators is None:
-        return []
+        return None
     name = gpus.name_of(resources.accelerators)
-    rows = [price for price in PRICES if price.gpu == name]
+    fetched = offers(name, resources.gpus_per_node, home or Path.home())
+    for prices, source in (
+        (_prices(fetched, resources), _fetched(fetched)),
+        (_prices(_listed(name), resources), f"prices of SkyPilot's catalogs, read {READ}"),
+    ):
+        if prices:
+            low, high = min(one.low for one in prices), max(one.high for one in prices)
+            both = Cost(low=round(gpu_hours.low * low, 2), high=round(gpu_hours.high * high, 2))
+            return Priced(both, source)
+    return None
+
+
+def _listed(gpu: str) -> tuple[Offer, ...]:
+    rows = (price for price in PRICES if price.gpu == gpu)
+    return tuple(Offer(p.cloud, p.low, p.high, p.spot, p.spot, READ) for p in rows)
+
+
+def _fetched(found: tuple[Offer, ...]) -> str:
+    days = {offer.read for offer in found}
+    return f"prices of the catalogs that SkyPilot fetched here on {max(days)}" if days else ""
+
+
+def _prices(found: tuple[Offer, ...], resources: Resources) -> list[Span]:
+    """Return the price of each candidate of which one is known; of any cloud without candidates."""
     if not resources.candidates:
-        return [Span(low=price.low, high=price.high) for price in rows]
+        return [Span(low=offer.low, high=offer.high) for offer in found]
     return [
-        _of(price, candidate)
+        _of(offer, candidate)
         for candidate in resources.candidates
-        for price in rows
-        if candidate.infra.partition("/")[0].lower() == price.cloud
+        for offer in found
+        if candidate.infra.partition("/")[0].lower() == offer.cloud
     ]
 
 
-def _of(price: Price, candidate: Candidate) -> Span:
-    if candidate.spot and price.spot is not None:
-        return Span(low=price.spot, high=price.spot)
-    return Span(low=price.low, high=price.high)
+def _of(offer: Offer, candidate: Candidate) -> Span:
+    if candidate.spot and offer.spot_low is not None and offer.spot_high is not None:
+        return Span(low=offer.spot_low, high=offer.spot_high)
+    return Span(low=offer.low, high=offer.high)

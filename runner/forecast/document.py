@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runner.forecast.cost import READ, Cost, cost
+from runner.forecast.cost import Cost, cost
 from runner.forecast.duration import run_seconds
 from runner.forecast.earlier import Earlier
 from runner.forecast.memory import GIB, estimate
@@ -103,8 +103,8 @@ class Forecaster:
             hours=seconds.times(1 / HOUR).rounded() if seconds else None,
             basis=basis,
             gpu_hours=gpu_hours,
-            cost=price,
-            prices=f"prices of SkyPilot's catalogs, read {READ}" if price else "no price known",
+            cost=price.cost if price else None,
+            prices=price.source if price else "no price known",
             memory=_memory(run) if run and has_memory_model(spec) else None,
             storage=_store(written) if written and written.written != 0 else None,
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.forecast.cost import PRICES, Cost, cost
+from runner.forecast.cost import PRICES, READ, Cost, cost
 from runner.forecast.gpus import GPUS, find, name_of
 from runner.forecast.span import Span
 from runner.spec.resources import Candidate, Resources
@@ -28,12 +28,68 @@ def on(accelerators: str | None, *candidates: tuple[str, bool]) -> Resources:
     ],
 )
 def test_hours_cost_what_the_table_says(resources, low, high):
-    assert cost(HOURS, resources) == Cost(low=low, high=high)
+    found = cost(HOURS, resources)
+    assert found is not None
+    assert found.cost == Cost(low=low, high=high)
+    assert found.source == f"prices of SkyPilot's catalogs, read {READ}"
 
 
 @pytest.mark.parametrize("resources", [on(None), on("L4:1"), on("H100:8", ("gcp", True))])
 def test_no_price_is_made_up(resources):
     assert cost(HOURS, resources) is None
+
+
+HEADER = (
+    "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice"
+)
+CATALOG = {
+    "v7/gcp": [HEADER, "old,H100,8,1,1,1.0,us,,"],
+    "v8/gcp": [
+        HEADER,
+        "a3,H100,8,208,1872,80.0,us-central1,\"{'Gpus': [{'Name': 'H100', 'Count': 8}]}\",24.0",
+        "a3,H100,8.0,208,1872,96.0,europe-west4,,32.0",
+        "a3-small,H100,1,26,234,11.0,us-central1,,",
+        "a3-new,H100,8,208,1872,,us-east1,,",
+        "n2,,,8,32,0.3,us-central1,,",
+        "a2,A100,8,96,680,30.0,us-central1,,",
+    ],
+    "v8/nebius": [HEADER, "gpu-h100,H100,8,128,1600,24.0,eu-north1,,10.0"],
+    "v8/broken": ["", "x,H100"],
+    "v8/common": [],
+}
+
+
+@pytest.fixture
+def home(tmp_path):
+    for folder, lines in CATALOG.items():
+        place = tmp_path / ".sky/catalogs" / folder
+        place.mkdir(parents=True)
+        (place / "vms.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("resources", "low", "high"),
+    [
+        (on("H100:8"), 30.0, 240.0),  # 24 / 8 on nebius to 96 / 8 on gcp
+        (on("h100:8", ("gcp", False)), 100.0, 240.0),
+        (on("H100:8", ("gcp/us-central1", True)), 30.0, 80.0),
+        (on("H100:1"), 110.0, 220.0),
+    ],
+)
+def test_catalogs_that_skypilot_has_fetched_come_first(home, resources, low, high):
+    found = cost(HOURS, resources, home)
+    assert found is not None
+    assert found.cost == Cost(low=low, high=high)
+    assert found.source.startswith("prices of the catalogs that SkyPilot fetched here on 20")
+
+
+def test_what_they_do_not_have_comes_from_the_table(home):
+    for resources in (on("H200:8"), on("H100:8", ("lambda", False))):
+        found = cost(HOURS, resources, home)
+        assert found is not None
+        assert READ in found.source
+    assert cost(HOURS, on("L4:1", ("gcp", False)), home) is None
 
 
 def test_every_price_is_of_a_known_gpu_and_has_a_source():
