@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.datasets.formats import Content, Format, Stage, Unknown, of_any_stage, recognise
-from runner.datasets.kinds import Kinds
+from runner.datasets.kinds import MISSING, Kinds, lookup
 from runner.datasets.layout import laid_out
 from runner.datasets.lengths import Overlong
 from runner.datasets.problems import Problem, problems_of
@@ -175,6 +175,7 @@ class _Work:
         self._lengths: Tally[int] = Tally()
         self._over = 0
         self._read = 0
+        self._tools: Any = None
         self.faults = _Faults()
 
     def read(self, rows: Iterable[Row]) -> None:
@@ -192,9 +193,25 @@ class _Work:
             return False
         self._survey.add(row.content)
         problems = list(problems_of(row.content, self._form)) if self._form else []
+        problems += self._other_tools(row)
         for problem in problems:
             self.faults.add(problem, row)
         return not any(problem.level == "error" for problem in problems)
+
+    def _other_tools(self, row: Row) -> Iterator[Problem]:
+        """Yield that a row's tools are others than the first row's."""
+        column = self._form.column("tools") if self._form else None
+        tools = lookup(row.content, column) if column else MISSING
+        if column is None or tools is MISSING or tools is None:
+            return
+        if self._tools is None:
+            self._tools = tools
+        elif tools != self._tools:
+            message = (
+                "are others than the first row's: a table has one shape for all, in which each "
+                "schema gets the parameters of the others as null"
+            )
+            yield Problem(column, "differ", message, "hint")
 
     def _measure(self, rows: list[Row], form: Format) -> None:
         contents = [laid_out(row.content, form, 0) for row in rows]

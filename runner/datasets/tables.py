@@ -14,6 +14,8 @@ from runner.errors import Refused
 
 BATCH = 1024
 """Rows that are held at once."""
+BUFFER = 2**20
+"""Bytes of a column that are read at once; pyarrow's default is a whole row group, of any size."""
 
 
 class ParquetTable:
@@ -26,7 +28,7 @@ class ParquetTable:
 
         self._name = path.name
         try:
-            self._file = parquet.ParquetFile(path)
+            self._file = parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
         except (pyarrow.ArrowException, OSError) as error:
             raise Refused(f"{path.name} is no Parquet: {error}", cure="write it again") from None
 

@@ -95,7 +95,7 @@ Column = Literal[
 class Data(Section):
     """Datasets, by path in the repository, and how long their texts may be."""
 
-    train: RelativePath = Field(description="Training set: a JSONL or Parquet file tracked by DVC.")
+    train: RelativePath = Field(description="Training set, tracked by DVC: a file, or shards.")
     val: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], RelativePath] = Field(
         default={}, description="Validation sets by name; the name is the metric's: val/<name>/…"
     )
