@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - a table reads better in long lines
 """Cases of the rules on batches, rewards, expectations, secrets and trainers."""
 
-from rule_specs import Case
+from rule_specs import GOOD, Case, Sound
 
 CASES = [
     Case("batch.divides", "update: 4", "update: 3", 10, "training.prompts_per_update",
@@ -39,4 +39,22 @@ CASES = [
     Case("expect.measurable", "  evaluate_every: 1\n", "", 13, "expect[0]", "not measured during", "training.evaluate_every"),
     Case("expect.measurable", "evaluate_every: 1\nexpect:\n  - val/arith/accuracy: last - first",
          "save_every: 1\nexpect:\n  - val/arith/accuracy: first", 14, "expect[0]", "the first value", "evaluate_before_training: true"),
+]  # fmt: skip
+
+SFT = "{name: sft}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\n"
+GRPO = "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score\n"
+SOUND = [
+    Sound("batch.divides", "update: 4", "update: 8"),
+    Sound("batch.divides", "  prompts_per_update: 4\n", ""),
+    Sound("data.train_rows", "data/a.jsonl", "data/few.jsonl", GOOD.replace("prompts_per_step: 8\n  prompts_per_update: 4", "prompts_per_step: 7")),
+    Sound("data.val_rows", "data/b.jsonl", "data/few.jsonl"),
+    Sound("expect.measurable", "evaluate_every: 1", "evaluate_before_training: true", GOOD.replace("last - first >= 0.1", "first >= 0.1")),
+    Sound("expect.measurable", "secrets: [HF_TOKEN]", "checkpoints: {keep_best: val/arith/accuracy}"),
+    Sound("policy.secrets", "secrets: [HF_TOKEN]", "secrets: []"),
+    Sound("reward.exists", GRPO, SFT),
+    Sound("spec.idle", "secrets: [HF_TOKEN]", "owner: me\ntags: [x]\nresources: {max_duration: 1h}"),
+    Sound("spec.idle", "secrets: [HF_TOKEN]", "rollout: {top_p: 1.0}"),
+    Sound("trainer.terms", GRPO, SFT, GOOD.replace("  prompts_per_update: 4\n", "")),
+    Sound("trainer.version", "trainer: verl==0.9.1", "trainer: skyrl==0.3.0"),
+    Sound("training.length", "steps: 2", "epochs: 2"),
 ]  # fmt: skip

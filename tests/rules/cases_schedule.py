@@ -46,5 +46,6 @@ SOUND = [
     Sound("resume.preempted", "secrets: [HF_TOKEN]", SPOT, GOOD.replace("  evaluate_every: 1\n", "  evaluate_every: 1\n  save_every: 1\n")),
     Sound("resume.preempted", "secrets: [HF_TOKEN]", SPOT.replace("true", "false")),
     Sound("resume.restarted", "  evaluate_every: 1\n", "  evaluate_every: 1\n  save_every: 1\n", f"{GOOD}resources: {{recover: {{errors: 2}}}}\n"),
+    Sound("resume.epochs", "secrets: [HF_TOKEN]", "overrides: {trainer.critic_warmup: 0}"),
     Sound("resume.folder", "/mnt/out", "$ROLLBOOK_CHECKPOINTS", FAR),
 ]  # fmt: skip

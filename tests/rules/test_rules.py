@@ -71,10 +71,11 @@ def test_a_secret_in_a_base_is_named_in_the_base():
     assert "a1B2c3" not in finding.message + finding.cure  # it is not shown once more
 
 
-def test_every_rule_has_a_case_that_trips_it_and_one_line_that_documents_it():
+def test_every_rule_has_cases_that_trip_it_and_that_do_not_and_one_line_that_documents_it():
     # Tests of their own: here; on the ledger (tests/forecast/test_signal.py).
-    elsewhere = {"script.files", "data.recorded", "resources.name", "signal.groups"}
+    elsewhere = {"script.files", "data.recorded", "resources.name", "signal.groups"}  # own tests
     assert {case.rule for case in CASES} | elsewhere == set(RULES)
+    assert {one.rule for one in SOUND} | elsewhere == set(RULES)
     for name, rule in RULES.items():
         assert rule.documentation.endswith("."), name
         assert name.count(".") == 1
