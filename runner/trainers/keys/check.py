@@ -54,8 +54,19 @@ class Checker:
             if "default" in said and "add" not in said
         }
 
-    def faults(self, key: str, value: Any) -> Iterator[Fault]:
-        """Yield what is wrong with `key: value`; nothing when the trainer takes and reads it."""
+    def faults(self, key: str, value: Any) -> tuple[Fault, ...]:
+        """Return what is wrong with `key: value`; empty when the trainer takes and reads it."""
+        if not isinstance(value, str | int | float | None):
+            return tuple(self._faults(key, value))
+        said = (key, type(value), value)
+        if said in self._keys.sound:
+            return ()  # most specs say what another has said
+        found = tuple(self._faults(key, value))
+        if not found:
+            self._keys.sound.add(said)
+        return found
+
+    def _faults(self, key: str, value: Any) -> Iterator[Fault]:
         prefix, bare = _split(key)
         if bare in self._keys.groups:
             yield from self._group(prefix, bare, value)

@@ -27,6 +27,8 @@ class EntryPoint:
         """Mappings that no dataclass is made of."""
         self.groups: dict[str, dict[str, Any]] = said.get("groups", {})
         self.names = names
+        self.sound: set[tuple[str, type, object]] = set()
+        """Keys with values in which nothing was found wrong before."""
         self._notes = notes
 
     @cached_property
