@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.datasets.card import card_of, write_card
 from runner.datasets.review import Review, review, review_path
 from runner.datasets.source import KINDS, exists, sets_in
-from runner.errors import OutsideError, Refused
+from runner.errors import InvalidSpec, OutsideError
 from runner.spec.cards import Card
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
@@ -31,8 +31,7 @@ def check_target(workspace: Workspace, start: Path, target: str, sample: int | N
         return review_path(workspace.root, place, sample)
     loaded = load_experiments(WorkTree(workspace.root), [place])
     if not loaded.experiments:
-        finding = loaded.findings[0]
-        raise Refused(f"{finding.path}:{finding.line}: {finding.message}", cure=finding.cure)
+        raise InvalidSpec(loaded.findings)
     reviews = [
         review(workspace.root, spec, train_python(workspace, spec), sample)
         for spec in _different([run.spec for run in loaded.experiments[0].runs])

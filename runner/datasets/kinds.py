@@ -16,7 +16,7 @@ LIST = "list"
 OBJECT = "object"
 NONE = "none"
 
-MOST_COLUMNS = 500
+MOST_COLUMNS = 200
 """Names that are taken down: rows whose objects have keys of their own would have any number."""
 
 MISSING = object()

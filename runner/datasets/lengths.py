@@ -47,7 +47,10 @@ FILTERED = Overlong(False, "`data.filter_overlong_prompts` leaves such rows out"
 
 def fate_of(spec: Experiment, stage: Stage) -> Overlong | None:
     """Return what the trainer of `spec` does with overlong rows; None where it has no limit."""
-    if stage == "rl" and spec.overrides.get("data.filter_overlong_prompts") is True:
+    section = spec.overrides.get("data")
+    nested = section.get("filter_overlong_prompts") if isinstance(section, dict) else None
+    is_filtered = spec.overrides.get("data.filter_overlong_prompts", nested) is True
+    if (spec.pin.name, stage) == ("verl", "rl") and is_filtered:
         return FILTERED
     return FATES.get((spec.pin.name, stage))
 
