@@ -93,7 +93,7 @@ class Estimate(NamedTuple):
 
 def estimate(run: Setup) -> Estimate:
     """Return the memory of each phase."""
-    weights = run.compute_bytes * run.architecture.parameters / run.engine_parallel
+    weights = run.engine_bytes * run.architecture.parameters / run.engine_parallel
     share = run.engine_share * run.gpu.memory_gib * GIB
     sampled = run.stage == "rl"
     phases = _rl_phases(run, weights, share) if sampled else [_update(run, "update", ())]
@@ -203,4 +203,5 @@ def _activations(run: Setup, tokens: int) -> float:
 
 
 def _logits(run: Setup) -> float:
-    return float(LOGIT_BYTES * run.pass_tokens * run.architecture.vocabulary)
+    held = 0 if run.fused_logits else LOGIT_BYTES
+    return float(held * run.pass_tokens * run.architecture.vocabulary)

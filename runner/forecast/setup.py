@@ -17,6 +17,7 @@ from runner.models.architecture import Architecture
 from runner.spec.experiment import Data, Experiment
 
 ACTOR = "actor_rollout_ref.actor"
+ROLLOUT = "actor_rollout_ref.rollout"
 DYNAMIC_TOKENS = 16384
 """Tokens of one pass where verl packs answers and nothing says how many (actor.yaml)."""
 CRITIC_TOKENS = 32768
@@ -62,8 +63,13 @@ class Setup(NamedTuple):
     """Most tokens of one pass of the critic."""
     has_reference: bool
     engine_parallel: int
+    """GPUs that an engine's weights are split over: by tensors, or by experts."""
+    engine_bytes: int
+    """Bytes of a weight in the rollout engine."""
     engine_share: float
     engine_graphs: bool
+    fused_logits: bool
+    """Whether log-probabilities are computed without holding the logits."""
 
     @property
     def sequence(self) -> int:
@@ -113,9 +119,11 @@ def setup(spec: Experiment, architecture: Architecture) -> Setup | None:
             0
         ],
         has_reference=terms.needs_reference,
-        engine_parallel=spec.rollout.tensor_parallel,
+        engine_parallel=max(spec.rollout.tensor_parallel, _experts_apart(spec)),
+        engine_bytes=_engine_bytes(spec),
         engine_share=spec.rollout.gpu_memory,
-        engine_graphs=_override(spec, "actor_rollout_ref.rollout.enforce_eager") not in _TRUE,
+        engine_graphs=_override(spec, f"{ROLLOUT}.enforce_eager") not in _TRUE,
+        fused_logits=_override(spec, "actor_rollout_ref.model.use_fused_kernels") in _TRUE,
     )
 
 
@@ -124,7 +132,21 @@ def has_memory_model(spec: Experiment) -> bool:
     engine = _override(spec, f"{ACTOR}.strategy")
     other = _override(spec, "model_engine") or _override(spec, "engine")
     known = engine is None or engine in FSDP_STRATEGIES
-    return spec.pin.name == "verl" and known and not isinstance(other, str)
+    mode = _override(spec, "trainer.v1.trainer_mode")
+    apart = mode == "separate_async" or bool(_override(spec, f"{ROLLOUT}.nnodes"))
+    return spec.pin.name == "verl" and known and not apart and not isinstance(other, str)
+
+
+def _experts_apart(spec: Experiment) -> int:
+    """Return over how many GPUs an engine spreads its experts."""
+    parallel = _override(spec, f"{ROLLOUT}.expert_parallel_size")
+    return parallel if isinstance(parallel, int) else 1
+
+
+def _engine_bytes(spec: Experiment) -> int:
+    if _override(spec, f"{ROLLOUT}.quantization"):
+        return 1
+    return 4 if spec.training.precision == "fp32" else 2
 
 
 def _pass_tokens(

@@ -16,7 +16,7 @@ def make(model: str, gpu: str, devices: int, **changes: Any) -> Setup:
         "gpus_per_node": min(8, devices), "stage": "rl", "prompts_per_step": 1024,
         "group_size": 5, "prompt_tokens": 512, "response_tokens": 1024, "pass_tokens": 16384,
         "packed": True, "shards": devices, "weight_bytes": 4, "compute_bytes": 2,
-        "critic_tokens": 16384, "recompute": True,
+        "engine_bytes": 2, "fused_logits": False, "critic_tokens": 16384, "recompute": True,
         "offload_weights": False, "offload_states": False, "states_on_host": False,
         "lora_rank": 0, "has_critic": False, "has_reference": True, "engine_parallel": 1,
         "engine_share": 0.6, "engine_graphs": True,

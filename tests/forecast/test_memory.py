@@ -105,7 +105,8 @@ def test_offload_frees_the_rollout_and_not_the_update():
 
 def test_numbers_of_four_bytes_take_twice_the_room():
     half, full = (
-        estimate(make("Qwen/Qwen2.5-0.5B", "H100", 1, compute_bytes=size)) for size in (2, 4)
+        estimate(make("Qwen/Qwen2.5-0.5B", "H100", 1, compute_bytes=size, engine_bytes=size))
+        for size in (2, 4)
     )
     assert full.engine_weights == 2 * half.engine_weights == 4 * 494_032_768
     assert terms(full, "update")["activations"] > 1.8 * terms(half, "update")["activations"]

@@ -14,6 +14,7 @@ from runner.spec.yaml import parse
 SMALL = make("Qwen/Qwen2.5-0.5B", "H100", 8).architecture
 GPUS = "resources: {accelerators: H100:4, nodes: 2}\n"
 FSDP = "actor_rollout_ref.actor.fsdp_config"
+ROLLOUT = "actor_rollout_ref.rollout"
 
 
 def spec(lines: str = "", training: str = "") -> Experiment:
@@ -66,6 +67,9 @@ def test_tokens_of_a_pass(training, tokens, packed):
         (f"overrides: {{+{FSDP}.offload_policy: true}}", "states_on_host", True),
         (f"overrides: {{{FSDP}.param_offload: true}}", "offload_weights", True),
         ("overrides: {actor_rollout_ref.rollout.enforce_eager: true}", "engine_graphs", False),
+        (f"overrides: {{{ROLLOUT}.quantization: fp8}}", "engine_bytes", 1),
+        (f"overrides: {{{ROLLOUT}.expert_parallel_size: 8}}", "engine_parallel", 8),
+        ("overrides: {actor_rollout_ref.model.use_fused_kernels: true}", "fused_logits", True),
         ("rollout: {tensor_parallel: 4, gpu_memory: 0.4}", "engine_parallel", 4),
     ],
 )  # fmt: skip
@@ -109,4 +113,6 @@ def test_memory_is_modelled_for_verl_with_fsdp_alone():
     assert has_memory_model(spec("overrides: {actor_rollout_ref.actor.strategy: fsdp2}\n"))
     assert not has_memory_model(spec("overrides: {actor_rollout_ref.actor.strategy: megatron}\n"))
     assert not has_memory_model(spec("overrides: {model_engine: megatron}\n"))
+    assert not has_memory_model(spec("overrides: {trainer.v1.trainer_mode: separate_async}\n"))
+    assert not has_memory_model(spec(f"overrides: {{{ROLLOUT}.nnodes: 1}}\n"))
     assert not has_memory_model(spec().model_copy(update={"trainer": "trl==1.16.0"}))
