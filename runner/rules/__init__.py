@@ -93,7 +93,7 @@ RULES: dict[str, Rule] = {
     "resources.nodes": Rule("error", resources.literal_nodes),
     "resources.spot": Rule("error", resources.spot),
     "resume.epochs": Rule("error", resuming.epochs),
-    "resume.folder": Rule("error", resuming.folder),
+    "resume.folder": Rule("hint", resuming.folder),
     "resume.preempted": Rule("error", resuming.preempted),
     "resume.restarted": Rule("hint", resuming.restarted),
     "reward.exists": Rule("error", reward.exists),

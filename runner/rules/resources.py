@@ -9,7 +9,7 @@ from functools import cache
 from runner.findings import Finding
 from runner.registry import FILE
 from runner.rules.base import Subject
-from runner.rules.raw import raw_keys
+from runner.rules.raw import Raw, raw_keys
 from runner.spec.fields import nearest
 
 PLACES = frozenset({
@@ -91,20 +91,24 @@ def name(subject: Subject) -> Iterator[Finding]:
 
 
 def literal_nodes(subject: Subject) -> Iterator[Finding]:
-    """A command trains on as many nodes and accelerators as the spec asks for."""
-    resources = subject.spec.resources
-    said = raw_keys(subject.spec) if subject.spec.script else {}
-    wanted = ((NODES, resources.nodes, "nodes"),
-              (PER_NODE, max(1, resources.gpus_per_node), "processes per node"))  # fmt: skip
-    for keys, count, what in wanted:
-        for one in (said[key] for key in keys if key in said):
-            if isinstance(one.value, int) and one.value != count:
-                message = f"the command trains with {one.value} {what} (`{one.key}`), "
-                message += f"`resources` asks for {count}"
-                cure = (
-                    "read it from the environment: SKYPILOT_NUM_NODES, SKYPILOT_NUM_GPUS_PER_NODE"
-                )
-                yield subject.at(one.path, message, cure)
+    """A command trains on the nodes that the spec asks for, and on no more accelerators.
+
+    It may leave some of a node's accelerators to another program.
+    """
+    script, resources = subject.spec.script, subject.spec.resources
+    for key, one in (raw_keys(subject.spec) if script else {}).items():
+        said = one.value if isinstance(one.value, int) else None
+        if key in NODES and said not in (None, resources.nodes):
+            yield _literal(subject, one, "nodes", resources.nodes)
+        elif key in PER_NODE and said and 0 < resources.gpus_per_node < said:
+            yield _literal(subject, one, "processes per node", resources.gpus_per_node)
+
+
+def _literal(subject: Subject, said: Raw, what: str, count: int) -> Finding:
+    message = f"the command trains with {said.value} {what} (`{said.key}`), "
+    message += f"`resources` asks for {count}"
+    cure = f"write {count}, or let it read `resources` of ROLLBOOK_SPEC (docs/script.md)"
+    return subject.at(said.path, message, cure)
 
 
 def _candidates(subject: Subject) -> Iterator[tuple[int, str, bool]]:

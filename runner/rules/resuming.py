@@ -11,6 +11,9 @@ from runner.rules.raw import raw_keys, raw_value
 FOLDERS = ("trainer.default_local_dir", "trainer.ckpt_path", "output_dir")
 """Where verl, SkyRL and TRL keep checkpoints, as their command lines spell it."""
 
+OUTSIDE = ("/", "~", "$HOME", "s3://", "gs://")
+"""How places begin that are there before and after a run; a relative one is the run's own."""
+
 
 def preempted(subject: Subject) -> Iterator[Finding]:
     """A run that may lose its machine saves on its way: preemptible capacity needs `save_every`."""
@@ -50,10 +53,11 @@ def epochs(subject: Subject) -> Iterator[Finding]:
 def folder(subject: Subject) -> Iterator[Finding]:
     """A script keeps its checkpoints in the run's own folder, ROLLBOOK_CHECKPOINTS.
 
-    In a folder named by hand a run finds another run's checkpoints and goes on from them.
+    In a folder outside of it, which runs share, one may find another's and go on from them.
     """
     said = raw_value(subject, *FOLDERS) if subject.spec.script else None
-    if said and "ROLLBOOK_CHECKPOINTS" not in str(said.value):
-        message = f"checkpoints in `{said.value}` are found by other runs, and kept by none"
+    if said and str(said.value).startswith(OUTSIDE):
+        message = f"runs share `{said.value}`: one may go on from another's checkpoints there, and "
+        message += "none of them is kept"
         cure = "let the script read the folder from its environment: ROLLBOOK_CHECKPOINTS"
         yield subject.at(said.path, message, cure)

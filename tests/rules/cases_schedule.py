@@ -28,7 +28,7 @@ CASES = [
     Case("resume.preempted", "secrets: [HF_TOKEN]", SPOT, 16, "resources.candidates[0].spot", "`gcp` may take the machine away", "training.save_every"),
     Case("resume.restarted", "secrets: [HF_TOKEN]", "resources: {recover: {errors: 2}}", 16, "resources.recover.errors", "up to 2 times, each time from step 0", "save_every"),
     Case("resume.epochs", "secrets: [HF_TOKEN]", "overrides: {trainer.total_epochs: 2}", 12, "overrides.trainer.total_epochs", "total_epochs: 2 a resumed run may end", "training.epochs", SFT),
-    Case("resume.folder", "steps", "steps", 3, "script.command[2]", "checkpoints in `/mnt/out` are found by other runs", "ROLLBOOK_CHECKPOINTS", FAR),
+    Case("resume.folder", "steps", "steps", 3, "script.command[2]", "runs share `/mnt/out`: one may go on from another's checkpoints", "ROLLBOOK_CHECKPOINTS", FAR),
 ]  # fmt: skip
 
 SOUND = [
@@ -47,5 +47,6 @@ SOUND = [
     Sound("resume.preempted", "secrets: [HF_TOKEN]", SPOT.replace("true", "false")),
     Sound("resume.restarted", "  evaluate_every: 1\n", "  evaluate_every: 1\n  save_every: 1\n", f"{GOOD}resources: {{recover: {{errors: 2}}}}\n"),
     Sound("resume.epochs", "secrets: [HF_TOKEN]", "overrides: {trainer.critic_warmup: 0}"),
+    Sound("resume.folder", "/mnt/out", "out", FAR),
     Sound("resume.folder", "/mnt/out", "$ROLLBOOK_CHECKPOINTS", FAR),
 ]  # fmt: skip
