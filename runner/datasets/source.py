@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 from runner.errors import Refused
@@ -75,7 +75,7 @@ def sets_in(path: Path) -> tuple[Path, ...]:
     if path.is_dir() and not (path / STATE).is_file():
         files = sorted(file for file in path.iterdir() if file.suffix in SHARDED)
         if len({_set_of(file) for file in files}) > 1:
-            return tuple(dict.fromkeys(path / _name_of(file) for file in files))
+            return tuple(dict.fromkeys(path / name_of(file) for file in files))
         if (path / SPLITS).is_file():
             return tuple(path / name for name in _splits(path))
         if not files and (path / "data").is_dir():
@@ -112,7 +112,7 @@ def _folder(folder: Path) -> tuple[Part, ...]:
             f"{folder} holds no dataset: no {', '.join(SHARDED)}", cure="name the files' folder"
         )
     if len({_set_of(path) for path in files}) > 1:
-        raise _several(folder, dict.fromkeys(map(_name_of, files)))
+        raise _several(folder, dict.fromkeys(map(name_of, files)))
     return _complete(files)
 
 
@@ -130,7 +130,7 @@ def _set_of(path: Path) -> str:
     return match["stem"] if match else _DIGITS.sub("#", path.name)
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: PurePath) -> str:
     """Return the name by which a spec says the set that a file is a shard of, or the file alone."""
     match = _SHARD.fullmatch(path.name)
     return match["stem"] if match else path.name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from runner.datasets.source import exists
+from runner.datasets.source import exists, name_of
 from runner.findings import Finding
 from runner.rules.base import Subject
 from runner.spec.fields import nearest
@@ -32,7 +33,8 @@ def known(subject: Subject) -> Iterator[Finding]:
             yield subject.at(path, message, cure)
         elif path[0] == "data" and (holder := _lacks(subject, place)):
             message = f"`{place}` is not in the folder `{holder}`, which DVC tracks"
-            near = nearest(place, subject.context.tree.paths(holder, ""))
+            files = map(PurePosixPath, subject.context.tree.paths(holder, ""))
+            near = nearest(place, {str(file.with_name(name_of(file))) for file in files})
             cure = f"did you mean `{near}`?" if near else f"dvc pull {holder}   or check the path"
             yield subject.at(path, message, cure)
 

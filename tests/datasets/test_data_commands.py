@@ -152,6 +152,18 @@ def test_adding_data_tracks_it_and_keeps_its_card(root):
     assert out.splitlines()[1].endswith("; data/gsm.dvc")
 
 
+def test_a_misspelt_set_of_a_tracked_folder_is_named(root):
+    for name in ("train", "test"):
+        write_parquet(root / "data" / "hub" / f"{name}-00000-of-00001.parquet", sums(9))
+    pointer = {"outs": [{"md5": f"{'a' * 32}.dir", "hash": "md5", "path": "hub"}]}
+    (root / "data" / "hub.dvc").write_text(yaml.safe_dump(pointer))
+    for place, cure in (("data/hub/trian", "`data/hub/train`"), ("data/hub/train", None)):
+        (root / "experiments" / "x.yaml").write_text(SPEC.replace("data/val.jsonl", place))
+        _, out, _ = runner(root, "validate", "--json")
+        known = [one for one in json.loads(out)["findings"] if one["rule"] == "data.known"]
+        assert [one["cure"] for one in known] == ([f"did you mean {cure}?"] if cure else [])
+
+
 def test_what_is_no_dataset_is_not_tracked(root):
     (root / "data" / "odd.jsonl").write_text("nothing\n")
     for path in ("data/odd.jsonl", "data/none.jsonl"):

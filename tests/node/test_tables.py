@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 
@@ -90,6 +91,17 @@ def test_a_table_in_the_layout_stays_as_it_is(tmp_path, stage, row, columns, exp
     source = made.rename(tmp_path / "source.parquet")
     before = parquet.read_table(source)
     assert converted(source, stage).equals(before)
+
+
+def test_shards_become_one_table(tmp_path):
+    rows = [{**RL, "extra_info": {"index": n}} for n in range(10)]
+    whole = converted(lines(tmp_path, *rows), "rl").to_pylist()
+    (tmp_path / "shards").mkdir()
+    for number in range(2):
+        part = pyarrow.Table.from_pylist(rows[number * 5 : number * 5 + 5])
+        parquet.write_table(part, tmp_path / "shards" / f"train-0000{number}-of-00002.parquet")
+    for place in ("shards", "shards/train"):
+        assert converted(tmp_path / place, "rl").to_pylist() == whole
 
 
 def test_rows_get_their_index(tmp_path):
