@@ -22,10 +22,11 @@ def exist(subject: Subject) -> Iterator[Finding]:
 
 def named(subject: Subject) -> Iterator[Finding]:
     """A file of the repository that a command names is among `script.files`."""
-    script = subject.spec.script
+    script, reward = subject.spec.script, (subject.spec.reward or "").rpartition(":")[0]
     for index, word in enumerate(script.command if script else ()):
         path = word.removeprefix("./").partition(":")[0]
-        if script and _is_file(subject, path) and not _covers(script.files, path):
+        travels = script and _covers((*script.files, reward), path)
+        if _is_file(subject, path) and not travels:
             message = f"`{path}` is not among `script.files`: the run would not have it"
             yield subject.at(("script", "command", index), message, f"add {path} to script.files")
 
@@ -36,4 +37,4 @@ def _is_file(subject: Subject, path: str) -> bool:
 
 
 def _covers(files: tuple[str, ...], path: str) -> bool:
-    return any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in files)
+    return any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in files if one)

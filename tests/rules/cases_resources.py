@@ -55,5 +55,6 @@ SOUND = [
     Sound("environment.pinned", "secrets", "secrets", f"{SCRIPT}{GPU}\nsecrets: []\n"),
     Sound("tracking.offline", "secrets: [HF_TOKEN]", "tracking: {wandb: {project: p}}"),
     Sound("tracking.offline", "secrets: [HF_TOKEN]", f"tracking: {{wandb: {{project: p}}}}\nsecrets: [WANDB_API_KEY]\n{GPU}"),
+    Sound("script.named", "python, train.py", "python, train.py, reward/sums.py", f"{SCRIPT}reward: reward/sums.py:score\n"),
     Sound("script.named", "python, train.py", "python, -m, lib.x, lib/x.py, other.py, /etc/hosts.txt", SCRIPT),
 ]  # fmt: skip
