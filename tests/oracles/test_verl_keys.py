@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hydra_judge import ROOTS, Judge, composed
 from omegaconf import OmegaConf
+from trainer_wheels import unpacked
 
 from runner.errors import Refused
 from runner.trainers.hydra import override
@@ -77,6 +78,19 @@ def test_a_choice_of_a_group_brings_its_keys(version, entry, group, choice):
     assert listed.keys() <= defaults.keys()
     for key, value in listed.items():
         assert defaults[key] == value, key
+
+
+def test_old_reward_keys_are_moved_by_0_8_0_and_ignored_by_0_9_1():
+    calls = {
+        version: "= migrate_legacy_reward_impl(" in (
+            unpacked("verl", version) / "verl/trainer/main_ppo.py"
+        ).read_text()
+        for version in VERSIONS
+    }  # fmt: skip
+    assert calls == {"0.8.0": True, "0.9.1": False}
+    for version, moved in calls.items():
+        keys = load("verl", version).entry_points["verl.trainer.main_ppo"]
+        assert (keys.unread("custom_reward_function.path") is None) == moved
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> Any:

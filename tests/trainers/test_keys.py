@@ -22,6 +22,8 @@ from runner.trainers.keys.behind import fields_behind
 from runner.trainers.keys.check import Checker
 from runner.trainers.keys.entry import checker, entry_point
 from runner.trainers.keys.fields import Dataclasses, Section
+from runner.trainers.keys.notes import notes_on
+from runner.trainers.keys.notes.verl import NOTES, NOWHERE
 from runner.trainers.keys.schema import DATA, load, versions
 from runner.trainers.keys.source import Source
 
@@ -257,6 +259,28 @@ def test_interpolations_of_defaults_are_filled_in():
     assert _filled_in("b.k", path, values)[0] == "out/3/x"
     unknown = Value("${a.b.c}", "default")
     assert _filled_in("b.k", unknown, values) == unknown
+
+
+def test_nothing_reads_what_the_notes_say_nothing_reads():
+    for version, entries in NOTES.items():
+        for entry, notes in entries.items():
+            names = load("verl", version).entry_points[entry].names
+            nowhere = [key for key, note in notes.unread.items() if note.why == NOWHERE]
+            assert nowhere
+            assert [key for key in nowhere if key.rpartition(".")[2] in names] == []
+
+
+def test_notes_lead_to_keys_that_there_are():
+    for name in ("verl", "skyrl", "trl"):
+        for version in versions(name):
+            for entry, keys in load(name, version).entry_points.items():
+                check = Checker(load(name, version), entry, {})
+                notes = notes_on(name, version, entry)
+                said = {**notes.moved, **notes.unread}
+                assert [one.to for one in said.values() if one.to and not check.has(one.to)] == []
+                assert [key for key in notes.moved if key in keys.keys] == []
+                known = {*keys.keys, *notes.open}
+                assert [key for key in notes.choices if key not in known] == []
 
 
 # Suggestions

@@ -44,7 +44,8 @@ class Checker:
 
     def has(self, key: str) -> bool:
         """Whether there is such a key, in whatever way it has to be written."""
-        return key in self._keys.keys or self._keys.open_above(key) is not None
+        listed = key in self._keys.keys or key in self._keys.sections
+        return listed or self._keys.open_above(key) is not None
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of each key that has one and needs no `+`."""

@@ -32,17 +32,17 @@ _LEGACY_KEYS = {
     "sandbox_fusion": "reward.sandbox_fusion",
 }
 
-_NOWHERE = "no module of the package looks it up"
+NOWHERE = "no module of the package looks it up"
 _UNREAD_PPO = {
-    "data.return_raw_input_ids": Note(None, _NOWHERE),
-    "actor_rollout_ref.nccl_timeout": Note(None, _NOWHERE),
-    f"{ACTOR}.freeze_vision_tower": Note(None, _NOWHERE),
-    f"{ROLLOUT}.over_sample_rate": Note(None, _NOWHERE),
-    f"{ROLLOUT}.multi_stage_wake_up": Note(None, _NOWHERE),
-    f"{ROLLOUT}.multi_turn.num_repeat_rollouts": Note(None, _NOWHERE),
-    "critic.forward_max_token_len_per_gpu": Note("critic.ppo_max_token_len_per_gpu", _NOWHERE),
+    "data.return_raw_input_ids": Note(None, NOWHERE),
+    "actor_rollout_ref.nccl_timeout": Note(None, NOWHERE),
+    f"{ACTOR}.freeze_vision_tower": Note(None, NOWHERE),
+    f"{ROLLOUT}.over_sample_rate": Note(None, NOWHERE),
+    f"{ROLLOUT}.multi_stage_wake_up": Note(None, NOWHERE),
+    f"{ROLLOUT}.multi_turn.num_repeat_rollouts": Note(None, NOWHERE),
+    "critic.forward_max_token_len_per_gpu": Note("critic.ppo_max_token_len_per_gpu", NOWHERE),
 }
-_UNREAD_SFT = {"data.balance_dp_token": Note(None, _NOWHERE)}
+_UNREAD_SFT = {"data.balance_dp_token": Note(None, NOWHERE)}
 
 _OLD_REWARD = "top-level reward keys are gone"
 _MOVED_PPO = {
