@@ -10,6 +10,8 @@ import pytest
 import yaml
 from hydra_judge import Judge, composed
 from trainer_oracle import Oracle
+from trainer_wheels import unpacked
+from training_oracle import TrainingOracle
 
 from runner.trainers.hydra import override
 from runner.trainers.keys.check import Checker
@@ -36,7 +38,7 @@ def refused(recipe: dict[str, Any]) -> set[str]:
     return {key for key, (rule, _) in findings.items() if rule == "overrides.known"}
 
 
-@pytest.mark.parametrize("recipe", of("verl") + of("skyrl"))
+@pytest.mark.parametrize("recipe", of("verl") + of("skyrl") + of("trl"))
 def test_what_does_not_fit_is_refused_with_the_reason_and_nothing_else_is(recipe):
     check = checker(recipe)
     faults = {
@@ -91,3 +93,18 @@ def test_skyrl_refuses_the_same_keys(recipe, skyrl):
     said = {key: skyrl[argument(key, value)] for key, value in recipe["overrides"].items()}
     unknown = {key for key, error in said.items() if "Invalid fields" in error}
     assert unknown == refused(recipe)
+
+
+@pytest.fixture(scope="module")
+def trl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The options of TRL's scripts, by script."""
+    scripts = [recipe["entry"].rpartition(".")[2] for recipe in RECIPES if "trl" in recipe["entry"]]
+    folder = tmp_path_factory.mktemp("trl")
+    oracle = TrainingOracle("transformers")
+    return oracle.ask("trl_keys.py", scripts, folder, unpacked("trl", "1.16.0"))
+
+
+@pytest.mark.parametrize("recipe", of("trl"))
+def test_trl_lacks_the_same_options(recipe, trl):
+    options = trl[recipe["entry"].rpartition(".")[2]]
+    assert set(recipe["overrides"]) - set(options) == refused(recipe)
