@@ -21,7 +21,7 @@ _SAME = (
     *(("training", key) for key in ("prompts_per_step", "prompts_per_update", "lora", "precision")),
     *(("data", key) for key in ("max_prompt_tokens", "max_response_tokens")),
     *(("model", key) for key in ("source", "path")),
-    ("algorithm",),
+    *(("algorithm", key) for key in ("name", "group_size", "kl", "critic")),
     ("rollout",),
     ("trainer",),
 )
@@ -48,10 +48,12 @@ class Earlier:
     def seconds(self, name: str, spec: Experiment, steps: int) -> tuple[Span, str] | None:
         """Return how long `steps` of `spec` take by its experiment's runs, and which they are.
 
-        Counted is the whole of an attempt that succeeded, per step. None without such a run of the
-        same setting.
+        Counted is the whole of an attempt that succeeded, per step. Where the experiment has no run
+        of the same setting, those of its folder count; None without any.
         """
         found = dict(self._per_step(name, spec))
+        for other in () if found else self._family(name):
+            found |= self._per_step(other, spec)
         if not found:
             return None
         low, high = min(found.values()) * (1 - MARGIN), max(found.values()) * (1 + MARGIN)
@@ -74,6 +76,12 @@ class Earlier:
             if last := [one for one in self._accuracies(record) if one.when == "at the end"]:
                 return tuple(last)
         return ()
+
+    def _family(self, name: str) -> list[str]:
+        """Return the other experiments of the same folder."""
+        folder_of = name.rpartition("/")[0]
+        known = self._snapshot.experiments()
+        return [one for one in known if one != name and one.rpartition("/")[0] == folder_of]
 
     def _records(self, name: str) -> Iterator[RunRecord]:
         """Yield the experiment's runs that succeeded, newest first."""

@@ -112,6 +112,22 @@ def test_an_earlier_run_of_the_same_setting_says_how_long(plan):
     assert registry.action().forecast.basis.startswith("a model of")
 
 
+def test_runs_of_the_same_folder_tell_where_the_experiment_has_none(plan):
+    registry = plan(SEVEN)
+    times = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T05:00:00Z"}
+    (run_id,) = registry.run(step=100, **times)
+    faster = SEVEN.replace("1.0e-6", "5.0e-7")
+    longer = faster.replace(
+        "data: {train: data/a.jsonl", "data: {max_response_tokens: 4096, train: data/a.jsonl"
+    )
+    registry.commit(beside=faster, other__one=SEVEN.replace("1.0e-6", "2.0e-6"), longer=longer)
+    basis = {
+        name: registry.action(name).forecast.basis for name in ("beside", "other/one", "longer")
+    }
+    model = "a model of tokens and throughput, no run"
+    assert basis == {"beside": f"run {run_id}", "other/one": model, "longer": model}
+
+
 def test_a_held_run_has_its_forecast_and_a_kept_one_has_none(plan):
     registry = plan(f"{SEVEN}launch: manual\n")
     held = registry.action()
