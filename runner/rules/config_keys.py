@@ -85,8 +85,13 @@ def are_written(subject: Subject) -> Iterator[Finding]:
     behind = fields_behind(trainer, run, layout) if wrong else {}
     for key, message in wrong.items():
         fields = " and ".join(dotted(field) for field in behind[key][:3])
-        said = f"{message}, and the runner writes it for {fields or written[key].origin}"
+        origin = _ORIGINS.get(written[key].origin, written[key].origin)
+        said = f"{message}, and the runner writes it for {fields or origin}"
         yield subject.at(("trainer",), said, _other_version(subject))
+
+
+_ORIGINS = {"cpu": "every run on a CPU", "node": "every run"}
+"""What a compiler writes of its own accord, in words."""
 
 
 def _faults(subject: Subject, kind: Kind) -> Iterator[Finding]:

@@ -32,14 +32,14 @@ def fields_behind(trainer: Trainer, run: Run, layout: Layout) -> dict[str, tuple
     """Return for each key that `trainer` writes for `run` the fields that it stands for."""
     plain = settings(trainer, run, layout)
     found: dict[str, list[Path]] = {key: [] for key in plain}
-    for path, other in _others(run):
+    for path, other, is_off in _others(run):
         try:
             changed = settings(trainer, other, layout)
         except Exception:  # noqa: S112 - a value made up here may be none that a run can have
             continue
         for key in plain:
             was, now = plain[key].value, changed[key].value if key in changed else _GONE
-            if now != was and (now is not _GONE or path[0] != "resources"):
+            if now != was and (now is not _GONE or is_off):
                 found[key] += [path] if path not in found[key] else []
     return {key: tuple(paths) for key, paths in found.items()}
 
@@ -54,25 +54,25 @@ def settings(trainer: Trainer, run: Run, layout: Layout) -> Settings:
 _GONE = object()
 
 
-def _others(run: Run) -> Iterator[tuple[Path, Run]]:
-    """Yield copies of `run` with one field each that says something else."""
-    yield ("seeds",), run.model_copy(update={"seed": run.seed + 1})
+def _others(run: Run) -> Iterator[tuple[Path, Run, bool]]:
+    """Yield copies of `run` with one field each that says something else; whether it is off."""
+    yield ("seeds",), run.model_copy(update={"seed": run.seed + 1}), False
     for section in SECTIONS:
         value = getattr(run.spec, section)
         if isinstance(value, BaseModel):
-            for path, changed in _changes(value):
+            for path, changed, is_off in _changes(value):
                 spec = run.spec.model_copy(update={section: changed})
-                yield (section, *path), run.model_copy(update={"spec": spec})
+                yield (section, *path), run.model_copy(update={"spec": spec}), is_off
 
 
-def _changes(section: BaseModel) -> Iterator[tuple[Path, BaseModel]]:
+def _changes(section: BaseModel) -> Iterator[tuple[Path, BaseModel, bool]]:
     for name, field in type(section).model_fields.items():
         value, key = getattr(section, name), field.alias or name
         if isinstance(value, BaseModel):
-            for path, changed in _changes(value):
-                yield (key, *path), section.model_copy(update={name: changed})
+            for path, changed, is_off in _changes(value):
+                yield (key, *path), section.model_copy(update={name: changed}), is_off
         for other in _alternatives(field, value):
-            yield (key,), section.model_copy(update={name: other})
+            yield (key,), section.model_copy(update={name: other}), other in (None, False)
 
 
 def _alternatives(field: FieldInfo, value: Any) -> Iterator[Any]:
