@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from test_misbehaviour import kill_everything, left_of, record, wait_for_step
 
 SMOKE = Path(__file__).resolve().parents[2] / "experiments" / "smoke" / "trl"
 
@@ -60,6 +61,32 @@ def test_rewards_rise_and_every_call_is_on_record(demo):
         page = demo.git("show", f"origin/runs:experiments/smoke/trl/{name}/README.md")
         # 20 steps of 20 prompts with 8 answers each, and 5 rows of validation at steps 0, 10, 20.
         assert "reward called 3,215 times" in page
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_as_if_nothing_had_been(demo):
+    train(demo, "grpo")
+    folder = demo.path / "experiments/smoke/trl"
+    longer = "training: {steps: 30, save_every: 10, evaluate_every: 30}\nexpect: []\n"
+    (folder / "whole.yaml").write_text(f"extends: smoke/trl/grpo\n{longer}")
+    demo.merge("A longer run")
+    assert demo.runner("apply", "--wait").returncode == 0
+    (folder / "killed.yaml").write_text(
+        f"extends: smoke/trl/grpo\n{longer}".replace("save_every: 10", "save_every: 4")
+    )
+    demo.merge("The same, but for how often it saves")
+    assert demo.runner("apply").returncode == 0
+    run = wait_for_step(demo, "smoke/trl/killed", 10)
+    kill_everything(demo, run["job"])
+    demo.runner("sync")
+    assert record(demo, "smoke/trl/killed")["outcome"] == "lost"
+    assert left_of(demo, run["job"]) == []
+
+    again = demo.runner("retry", "smoke/trl/killed", "--wait")
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = curves(demo, record(demo, "smoke/trl/killed"))["reward/mean"]
+    assert [step for step, _ in found] == list(range(1, 31))  # no hole, no step twice
+    assert found == curves(demo, record(demo, "smoke/trl/whole"))["reward/mean"]
 
 
 @pytest.mark.slow

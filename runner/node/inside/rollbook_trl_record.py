@@ -6,8 +6,9 @@ with `eval_<set>_`, which TRL says of the loss alone. Added to TRL's are
 - `step_seconds`, `tokens_per_second`, `generation_seconds`: wall-clock time of a step;
 - `rewards/compute_score/max`, `…/min`: of the answers of a step;
 - `eval_<set>_score`, `eval_<set>_accuracy`: the mean over rows of the mean over a row's answers.
-  TRL's own mean is over batches, of which the last may be smaller. As in verl, an answer's
-  accuracy is what the reward function returns as `acc`, or the score where it returns a number.
+  TRL's own mean is over batches, of which the last may be smaller, and with several devices rows
+  are repeated to fill it; so it stays for losses and pairs. As in verl, an answer's accuracy is
+  what the reward function returns as `acc`, or the score where it returns a number.
 
 A step is one of the spec, `updates` optimizer updates of TRL. A checkpoint is complete when its
 `rollbook.json` is there, and keeps its weights in `huggingface/`.
