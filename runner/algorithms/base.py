@@ -7,7 +7,9 @@ it is, a trainer says how it spells each term. Neither knows the other.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -143,6 +145,26 @@ OptionalKl = Annotated[
     Field(description="Penalty for moving away from the reference model; none by default."),
 ]
 
+Clip = Annotated[ClipRatio, Field(description="Clip distances of the probability ratio.")]
+SpareClip = Annotated[
+    ClipRatio,
+    Field(
+        description="Clip distances of the probability ratio; without effect where a step is one "
+        "update."
+    ),
+]
+RewardKl = Annotated[
+    KlInReward | None,
+    Field(description="Penalty for moving away from the reference model; null for none."),
+]
+TokenMean = Annotated[
+    LossAggregation,
+    Field(description="How token losses become one number; token_mean is verl's default."),
+]
+Discount = Annotated[
+    float, Field(gt=0, le=1, description="Gamma: what a reward one token later is worth.")
+]
+
 Advantage = Literal[
     "grpo",
     "gae",
@@ -206,3 +228,28 @@ class AlgorithmConfig(Section):
     @abstractmethod
     def terms(self) -> Terms:
         """Return what this algorithm is, in neutral words."""
+
+
+Fixed = Mapping[str, Any]
+"""Terms that an algorithm leaves no choice in, by name."""
+
+
+class PolicyGradient(AlgorithmConfig):
+    """Base of reinforcement-learning algorithms: fields named as terms are, and fixed terms."""
+
+    FIXED: ClassVar[Fixed]
+
+    def terms(self) -> Terms:
+        """Return what is fixed, and what the fields say."""
+        return _terms_of(self)
+
+
+@lru_cache(maxsize=1024)
+def _terms_of(algorithm: PolicyGradient) -> Terms:
+    """Return the terms of an algorithm; a frozen section, so each is made once."""
+    stated = {
+        "clip" if name == "clip_ratio" else name: getattr(algorithm, name)
+        for name in type(algorithm).model_fields
+        if name != "name"
+    }
+    return Terms(stage="rl", **algorithm.FIXED, **stated)

@@ -7,18 +7,18 @@ examples/cispo_trainer, while others go up to 4 (Khatri et al. 2025, arXiv 2510.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     LossAggregation,
     OptionalKl,
-    Terms,
+    PolicyGradient,
 )
 
 
@@ -30,7 +30,7 @@ class WeightClip(ClipRatio):
     )
 
 
-class Cispo(AlgorithmConfig):
+class Cispo(PolicyGradient):
     """GRPO with a clipped ratio as the weight of each token's gradient."""
 
     name: Literal["cispo"] = Field(description="Clipped Importance Sampling Policy Optimization.")
@@ -45,15 +45,8 @@ class Cispo(AlgorithmConfig):
         description="How token losses become one number; token_mean is the paper's.",
     )
 
-    def terms(self) -> Terms:
-        """Group-relative advantage, weighted REINFORCE loss."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="cispo",
-            loss_aggregation=self.loss_aggregation,
-            group_size=self.group_size,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group-relative advantage, weighted REINFORCE loss.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "cispo",
+    }

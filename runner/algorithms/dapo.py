@@ -8,20 +8,20 @@ it has no default here.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     ClipRatio,
     DualClip,
     DynamicSampling,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     OptionalKl,
     OverlongPenalty,
-    Terms,
+    PolicyGradient,
 )
 
 
@@ -31,7 +31,7 @@ class DecoupledClip(ClipRatio):
     high: float = Field(default=0.28, gt=0, le=10, description="Upper clip distance.")
 
 
-class Dapo(AlgorithmConfig):
+class Dapo(PolicyGradient):
     """GRPO that clips upwards later and replaces groups whose answers all score the same."""
 
     name: Literal["dapo"] = Field(
@@ -52,18 +52,9 @@ class Dapo(AlgorithmConfig):
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 
-    def terms(self) -> Terms:
-        """Group-relative advantage, asymmetric clip, mean over all tokens, refilled batches."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="vanilla",
-            loss_aggregation="token_mean",
-            group_size=self.group_size,
-            clip=self.clip_ratio,
-            dual_clip=self.dual_clip,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-            dynamic_sampling=self.dynamic_sampling,
-            overlong_penalty=self.overlong_penalty,
-        )
+    # Group-relative advantage, asymmetric clip, mean over all tokens, refilled batches.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "vanilla",
+        "loss_aggregation": "token_mean",
+    }

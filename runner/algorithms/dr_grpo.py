@@ -7,41 +7,34 @@ the clip distances are its too.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
+    Clip,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     OptionalKl,
-    Terms,
+    PolicyGradient,
 )
 
 
-class DrGrpo(AlgorithmConfig):
+class DrGrpo(PolicyGradient):
     """GRPO without its divisions by the rewards' deviation and by the answer's length."""
 
     name: Literal["dr_grpo"] = Field(description="GRPO Done Right.")
     group_size: GroupSize = 8
-    clip_ratio: ClipRatio = Field(
-        default=ClipRatio(), description="Clip distances of the probability ratio."
-    )
+    clip_ratio: Clip = ClipRatio()
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 
-    def terms(self) -> Terms:
-        """Group-relative advantage as a plain difference; token losses over a constant length."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="vanilla",
-            loss_aggregation="sequence_mean_token_scaled",
-            group_size=self.group_size,
-            normalize_by_std=False,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group-relative advantage as a plain difference; token losses over a constant length.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "vanilla",
+        "loss_aggregation": "sequence_mean_token_scaled",
+        "normalize_by_std": False,
+    }

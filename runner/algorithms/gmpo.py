@@ -7,17 +7,17 @@ logarithm, 0.4 as in the paper and in verl's examples/gmpo_trainer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     OptionalKl,
-    Terms,
+    PolicyGradient,
 )
 
 
@@ -28,7 +28,7 @@ class LogClip(ClipRatio):
     high: float = Field(default=0.4, gt=0, le=10, description="Upper clip distance.")
 
 
-class Gmpo(AlgorithmConfig):
+class Gmpo(PolicyGradient):
     """GRPO whose loss takes the geometric mean of an answer's token ratios."""
 
     name: Literal["gmpo"] = Field(description="Geometric-Mean Policy Optimization.")
@@ -39,14 +39,8 @@ class Gmpo(AlgorithmConfig):
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 
-    def terms(self) -> Terms:
-        """Group-relative advantage, geometric-mean loss: the mean over answers is part of it."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="geometric_mean",
-            group_size=self.group_size,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group-relative advantage, geometric-mean loss: the mean over answers is part of it.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "geometric_mean",
+    }

@@ -7,17 +7,17 @@ verl's examples/gspo_trainer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     OptionalKl,
-    Terms,
+    PolicyGradient,
 )
 
 
@@ -28,7 +28,7 @@ class SequenceClip(ClipRatio):
     high: float = Field(default=4.0e-4, gt=0, le=10, description="Upper clip distance.")
 
 
-class Gspo(AlgorithmConfig):
+class Gspo(PolicyGradient):
     """GRPO whose probability ratio is that of the whole answer."""
 
     name: Literal["gspo"] = Field(description="Group Sequence Policy Optimization.")
@@ -39,15 +39,9 @@ class Gspo(AlgorithmConfig):
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 
-    def terms(self) -> Terms:
-        """Group-relative advantage, clipped surrogate of sequences."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="gspo",
-            loss_aggregation="sequence_mean_token_mean",
-            group_size=self.group_size,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group-relative advantage, clipped surrogate of sequences.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "gspo",
+        "loss_aggregation": "sequence_mean_token_mean",
+    }

@@ -9,23 +9,25 @@ penalty from the reward; verl's examples go without, and so does the default her
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
+    Clip,
     ClipRatio,
     Critic,
+    Discount,
     DualClip,
     EntropyCoefficient,
-    LossAggregation,
+    Fixed,
     OptionalKl,
-    Terms,
+    PolicyGradient,
+    TokenMean,
 )
 
 
-class Ppo(AlgorithmConfig):
+class Ppo(PolicyGradient):
     """A critic estimates what each token is worth; the policy moves within a clipped ratio."""
 
     name: Literal["ppo"] = Field(description="Proximal Policy Optimization.")
@@ -33,37 +35,19 @@ class Ppo(AlgorithmConfig):
     group_size: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="Answers sampled per prompt; the critic is the baseline, not they."
     )
-    discount: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1.0, description="Gamma: what a reward one token later is worth."
-    )
+    discount: Discount = 1.0
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = Field(
         default=1.0,
         description="Lambda of generalized advantage estimation; 1 relies on rewards, 0 on values.",
     )
-    clip_ratio: ClipRatio = Field(
-        default=ClipRatio(), description="Clip distances of the probability ratio."
-    )
+    clip_ratio: Clip = ClipRatio()
     dual_clip: DualClip = None
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
-    loss_aggregation: LossAggregation = Field(
-        default="token_mean",
-        description="How token losses become one number; token_mean is verl's default.",
-    )
+    loss_aggregation: TokenMean = "token_mean"
 
-    def terms(self) -> Terms:
-        """PPO: generalized advantages of a critic, clipped surrogate loss."""
-        return Terms(
-            stage="rl",
-            advantage="gae",
-            policy_loss="vanilla",
-            loss_aggregation=self.loss_aggregation,
-            group_size=self.group_size,
-            clip=self.clip_ratio,
-            dual_clip=self.dual_clip,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-            discount=self.discount,
-            gae_lambda=self.gae_lambda,
-            critic=self.critic,
-        )
+    # PPO: generalized advantages of a critic, clipped surrogate loss.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "gae",
+        "policy_loss": "vanilla",
+    }

@@ -7,19 +7,20 @@ and the coefficient are those of verl's examples/reinforce_plus_plus_trainer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
+    Clip,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     Kl,
     KlEstimator,
-    LossAggregation,
-    Terms,
+    PolicyGradient,
+    TokenMean,
 )
 
 
@@ -36,36 +37,24 @@ class KlAsSquare(Kl):
     )
 
 
-class ReinforcePlusPlusBaseline(AlgorithmConfig):
+class ReinforcePlusPlusBaseline(PolicyGradient):
     """The group's mean reward is taken off, then advantages are normalized over the batch."""
 
     name: Literal["reinforce_plus_plus_baseline"] = Field(
         description="REINFORCE++ with a group's mean as baseline."
     )
     group_size: GroupSize = 8
-    clip_ratio: ClipRatio = Field(
-        default=ClipRatio(), description="Clip distances of the probability ratio."
-    )
+    clip_ratio: Clip = ClipRatio()
     kl: KlAsSquare | None = Field(
         default=KlAsSquare(),
         description="Penalty for moving away from the reference model; null for none.",
     )
     entropy_coefficient: EntropyCoefficient = 0.0
-    loss_aggregation: LossAggregation = Field(
-        default="token_mean",
-        description="How token losses become one number; token_mean is verl's default.",
-    )
+    loss_aggregation: TokenMean = "token_mean"
 
-    def terms(self) -> Terms:
-        """Group mean as baseline, deviation of the batch, clipped surrogate loss."""
-        return Terms(
-            stage="rl",
-            advantage="reinforce_plus_plus_baseline",
-            policy_loss="vanilla",
-            loss_aggregation=self.loss_aggregation,
-            group_size=self.group_size,
-            normalize_by_std=False,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group mean as baseline, deviation of the batch, clipped surrogate loss.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "reinforce_plus_plus_baseline",
+        "policy_loss": "vanilla",
+        "normalize_by_std": False,
+    }

@@ -7,52 +7,37 @@ in the reward has the coefficient and estimator of verl's examples/remax_trainer
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     ClipRatio,
     EntropyCoefficient,
+    Fixed,
     KlInReward,
-    LossAggregation,
-    Terms,
+    PolicyGradient,
+    RewardKl,
+    SpareClip,
+    TokenMean,
 )
 
 
-class Remax(AlgorithmConfig):
+class Remax(PolicyGradient):
     """An answer is compared with the greedy answer to the same prompt."""
 
     name: Literal["remax"] = Field(description="ReMax.")
     group_size: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="Answers sampled per prompt, besides the greedy one."
     )
-    clip_ratio: ClipRatio = Field(
-        default=ClipRatio(),
-        description="Clip distances of the probability ratio; without effect where a step is one "
-        "update.",
-    )
-    kl: KlInReward | None = Field(
-        default=KlInReward(),
-        description="Penalty for moving away from the reference model; null for none.",
-    )
+    clip_ratio: SpareClip = ClipRatio()
+    kl: RewardKl = KlInReward()
     entropy_coefficient: EntropyCoefficient = 0.0
-    loss_aggregation: LossAggregation = Field(
-        default="token_mean",
-        description="How token losses become one number; token_mean is verl's default.",
-    )
+    loss_aggregation: TokenMean = "token_mean"
 
-    def terms(self) -> Terms:
-        """Greedy answer as baseline, clipped surrogate loss."""
-        return Terms(
-            stage="rl",
-            advantage="remax",
-            policy_loss="vanilla",
-            loss_aggregation=self.loss_aggregation,
-            group_size=self.group_size,
-            normalize_by_std=False,
-            clip=self.clip_ratio,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Greedy answer as baseline, clipped surrogate loss.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "remax",
+        "policy_loss": "vanilla",
+        "normalize_by_std": False,
+    }

@@ -6,21 +6,21 @@ A sigmoid of the ratio takes the place of clipping. Its temperatures are the pap
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from runner.algorithms.base import (
-    AlgorithmConfig,
     EntropyCoefficient,
+    Fixed,
     GroupSize,
     OptionalKl,
+    PolicyGradient,
     SoftGate,
-    Terms,
 )
 
 
-class Sapo(AlgorithmConfig):
+class Sapo(PolicyGradient):
     """GRPO with a smooth gate around a ratio of 1 instead of a clip."""
 
     name: Literal["sapo"] = Field(description="Soft Adaptive Policy Optimization.")
@@ -31,15 +31,9 @@ class Sapo(AlgorithmConfig):
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 
-    def terms(self) -> Terms:
-        """Group-relative advantage, gated loss, mean over each answer and then over answers."""
-        return Terms(
-            stage="rl",
-            advantage="grpo",
-            policy_loss="sapo",
-            loss_aggregation="sequence_mean_token_mean",
-            group_size=self.group_size,
-            soft_gate=self.soft_gate,
-            kl=self.kl,
-            entropy_coefficient=self.entropy_coefficient,
-        )
+    # Group-relative advantage, gated loss, mean over each answer and then over answers.
+    FIXED: ClassVar[Fixed] = {
+        "advantage": "grpo",
+        "policy_loss": "sapo",
+        "loss_aggregation": "sequence_mean_token_mean",
+    }
