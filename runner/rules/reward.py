@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from runner.findings import Finding
 from runner.rules.base import Subject
@@ -60,6 +61,7 @@ def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
     return f"`{path}` does not define the function `{function}`", cure
 
 
+@lru_cache(maxsize=64)
 def _functions(source: bytes) -> tuple[str, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

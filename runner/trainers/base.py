@@ -7,6 +7,8 @@ control environment, so it loads nothing of the trainer itself.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -90,6 +92,33 @@ def whole_step(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def metric_line(line: str) -> MetricLine | None:
+    """Read `{"step": …, "data": {…}}`, the line of a metrics file; None when it is no such line."""
+    try:
+        entry = json.loads(line)
+        step, data = whole_step(entry["step"]), dict(entry["data"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return None if step is None else MetricLine(step, finite(data))
+
+
+def finished_steps(folder: Path, tracker: str) -> list[tuple[int, Path]]:
+    """Return the folders `global_step_<n>` that are not newer than the file `tracker` says.
+
+    It is written last: none is finished without it, or when it is being written.
+    """
+    try:
+        newest = int((folder / tracker).read_text())
+    except (OSError, ValueError):
+        return []
+    found = ((_GLOBAL_STEP.fullmatch(path.name), path) for path in folder.glob("global_step_*"))
+    steps = ((int(match[1]), path) for match, path in found if match)
+    return sorted(one for one in steps if one[0] <= newest)
+
+
+_GLOBAL_STEP = re.compile(r"global_step_(\d+)")
 
 
 class SavedCheckpoint(NamedTuple):

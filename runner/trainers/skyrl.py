@@ -8,23 +8,20 @@ for verl: a row without `env_class` belongs to the environment that the config n
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from runner.spec.experiment import Experiment, Run
-from runner.trainers import skyrl_metrics, skyrl_refusals, skyrl_settings
+from runner.trainers import overrides, skyrl_metrics, skyrl_refusals, skyrl_settings
 from runner.trainers.base import (
     Command,
     Layout,
     MetricLine,
     Refusal,
     SavedCheckpoint,
-    Setting,
-    finite,
-    whole_step,
+    finished_steps,
+    metric_line,
 )
 from runner.trainers.skyrl_arguments import argument
 
@@ -37,7 +34,6 @@ RESERVED = re.compile(
 """Keys of what a run reads, where it writes, how long it is and where it is placed: fields of the
 spec say these."""
 TRACKER = "latest_ckpt_global_step.txt"
-_STEP = re.compile(r"global_step_(\d+)")
 
 
 class SkyrlTrainer:
@@ -49,23 +45,21 @@ class SkyrlTrainer:
 
     def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
         """Return what SkyRL has no key for, or would ignore."""
-        return (*skyrl_refusals.refusals(spec), *_refused_overrides(spec.overrides))
+        return (*skyrl_refusals.refusals(spec), *overrides.refusals(spec.overrides, RESERVED))
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return SkyRL's command line; `overrides` of the spec come last and win."""
-        settings = {**skyrl_settings.settings(run, layout, steps), **_overrides(run.spec.overrides)}
+        settings = {
+            **skyrl_settings.settings(run, layout, steps),
+            **overrides.settings(run.spec.overrides),
+        }
         arguments = tuple(argument(key, setting.value) for key, setting in settings.items())
         program = (layout.python, "-m", "rollbook_skyrl")
         return Command((*program, *arguments), _environment(run, layout), settings)
 
     def parse(self, line: str) -> MetricLine | None:
         """Read a line of our entry module's tracker: {"step": …, "data": {…}}."""
-        try:
-            entry = json.loads(line)
-            step, data = whole_step(entry["step"]), dict(entry["data"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return None if step is None else MetricLine(step, finite(data))
+        return metric_line(line)
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Translate SkyRL's names by the table in `skyrl_metrics`."""
@@ -73,9 +67,8 @@ class SkyrlTrainer:
 
     def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:
         """Yield what SkyRL has finished writing: it writes `latest_ckpt_global_step.txt` last."""
-        newest = _newest(folder / TRACKER)
-        for step, path in sorted(_steps(folder)):
-            if step <= newest and (path / "trainer_state.pt").exists():
+        for step, path in finished_steps(folder, TRACKER):
+            if (path / "trainer_state.pt").exists():
                 export = path / "huggingface"
                 has_weights = any(export.glob("*.safetensors"))
                 yield SavedCheckpoint(step, path, export if has_weights else None)
@@ -103,41 +96,3 @@ def _environment(run: Run, layout: Layout) -> dict[str, str]:
     if wandb and wandb.entity:
         environment["WANDB_ENTITY"] = wandb.entity
     return environment
-
-
-def _refused_overrides(overrides: Mapping[str, Any]) -> Iterator[Refusal]:
-    """Yield the raw keys that say what a run is: identity and resuming would not know of them."""
-    for key, _ in _flat(overrides):
-        if RESERVED.fullmatch(key.lstrip("+~")):
-            place = key if key in overrides else key.partition(".")[0]
-            yield Refusal(
-                ("overrides", place),
-                f"`{key}` is set by the runner",
-                "say it with the spec's field, such as data.train, model, seeds or resources",
-            )
-
-
-def _overrides(overrides: Mapping[str, Any]) -> dict[str, Setting]:
-    return {key: Setting(value, "overrides") for key, value in _flat(overrides)}
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _newest(tracker: Path) -> int:
-    """Return the newest step that is complete; -1 without one, or when it is being written."""
-    try:
-        return int(tracker.read_text())
-    except (OSError, ValueError):
-        return -1
-
-
-def _steps(folder: Path) -> Iterator[tuple[int, Path]]:
-    for path in folder.glob("global_step_*"):
-        if match := _STEP.fullmatch(path.name):
-            yield int(match[1]), path

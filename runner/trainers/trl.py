@@ -23,7 +23,7 @@ from runner.trainers.base import (
     Refusal,
     SavedCheckpoint,
     Setting,
-    finite,
+    metric_line,
     whole_step,
 )
 
@@ -57,12 +57,7 @@ class TrlTrainer:
 
     def parse(self, line: str) -> MetricLine | None:
         """Read a line of the entry module: {"step": …, "data": {…}}."""
-        try:
-            entry = json.loads(line)
-            step, data = whole_step(entry["step"]), dict(entry["data"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return None if step is None else MetricLine(step, finite(data))
+        return metric_line(line)
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Translate TRL's names by the tables in `trl_metrics`."""

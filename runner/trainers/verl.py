@@ -6,15 +6,13 @@ A key with `+` is one that verl's dataclasses read but its YAML does not list.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Experiment, Run
-from runner.trainers import verl_metrics, verl_ppo, verl_refusals, verl_sft
+from runner.trainers import overrides, verl_metrics, verl_ppo, verl_refusals, verl_sft
 from runner.trainers.base import (
     Command,
     Layout,
@@ -22,8 +20,8 @@ from runner.trainers.base import (
     Refusal,
     SavedCheckpoint,
     Setting,
-    finite,
-    whole_step,
+    finished_steps,
+    metric_line,
 )
 from runner.trainers.hydra import override
 
@@ -34,7 +32,6 @@ RESERVED = re.compile(
 )
 """Keys of what a run reads, where it writes and how long it is: fields of the spec say these."""
 TRACKER = "latest_checkpointed_iteration.txt"
-_STEP = re.compile(r"global_step_(\d+)")
 
 
 class VerlTrainer:
@@ -46,7 +43,7 @@ class VerlTrainer:
 
     def refusals(self, spec: Experiment) -> tuple[Refusal, ...]:
         """Return what verl has no key for, or would ignore."""
-        return (*verl_refusals.refusals(spec), *_refused_overrides(spec.overrides))
+        return (*verl_refusals.refusals(spec), *overrides.refusals(spec.overrides, RESERVED))
 
     def compile(self, run: Run, layout: Layout, steps: int | None) -> Command:
         """Return verl's command line; `overrides` of the spec come last and win."""
@@ -55,7 +52,7 @@ class VerlTrainer:
         settings = {
             **module.settings(run, layout, steps),
             **config,
-            **_overrides(run.spec.overrides),
+            **overrides.settings(run.spec.overrides),
         }
         arguments = tuple(override(key, setting.value) for key, setting in settings.items())
         return Command(
@@ -64,12 +61,7 @@ class VerlTrainer:
 
     def parse(self, line: str) -> MetricLine | None:
         """Read a line of verl's file logger: {"step": …, "data": {…}}."""
-        try:
-            entry = json.loads(line)
-            step, data = whole_step(entry["step"]), dict(entry["data"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return None if step is None else MetricLine(step, finite(data))
+        return metric_line(line)
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Translate verl's names by the table in `verl_metrics`."""
@@ -81,10 +73,9 @@ class VerlTrainer:
         verl writes `latest_checkpointed_iteration.txt` last, and leaves stubs of pruned steps that
         hold no weights: a step counts when it is not newer than the former and not the latter.
         """
-        newest = _newest(folder / TRACKER)
-        for step, path in sorted(_steps(folder)):
+        for step, path in finished_steps(folder, TRACKER):
             weights = path / "actor" if (path / "actor").is_dir() else path
-            if step <= newest and any(weights.glob("model_world_size_*")):
+            if any(weights.glob("model_world_size_*")):
                 export = weights / "huggingface"
                 has_weights = any(export.glob("*.safetensors"))
                 yield SavedCheckpoint(step, path, export if has_weights else None)
@@ -96,19 +87,6 @@ class VerlTrainer:
     def needs_ray(self, run: Run) -> bool:
         """The driver of main_ppo joins a Ray cluster; supervised training has none."""
         return _terms(run).stage == "rl"
-
-
-def _refused_overrides(overrides: Mapping[str, Any]) -> Iterator[Refusal]:
-    """Yield the raw keys that say what a run is: identity and resuming would not know of them."""
-    for key, _ in _flat(overrides):
-        bare = key.lstrip("+~")
-        if RESERVED.fullmatch(bare):
-            place = key if key in overrides else key.partition(".")[0]
-            yield Refusal(
-                ("overrides", place),
-                f"`{bare}` is set by the runner",
-                "say it with the spec's field, such as data.train, model, seeds or resources",
-            )
 
 
 def _terms(run: Run) -> Terms:
@@ -131,29 +109,3 @@ def _environment(run: Run, layout: Layout) -> dict[str, str]:
     if wandb and wandb.entity:
         environment["WANDB_ENTITY"] = wandb.entity
     return environment
-
-
-def _overrides(overrides: Mapping[str, Any]) -> dict[str, Setting]:
-    return {key: Setting(value, "overrides") for key, value in _flat(overrides)}
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _newest(tracker: Path) -> int:
-    """Return the newest step that is complete; -1 without one, or when it is being written."""
-    try:
-        return int(tracker.read_text())
-    except (OSError, ValueError):
-        return -1
-
-
-def _steps(folder: Path) -> Iterator[tuple[int, Path]]:
-    for path in folder.glob("global_step_*"):
-        if match := _STEP.fullmatch(path.name):
-            yield int(match[1]), path

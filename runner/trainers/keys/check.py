@@ -270,12 +270,3 @@ def _respelled(parts: list[str], entry: EntryPoint) -> str | None:
             return None
         above += f"{near[0]}."
     return above.rstrip(".")
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of nested overrides dotted, as they reach the trainer."""
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
