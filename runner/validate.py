@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.checked import Checked, WatchedTree, recall, remember
 from runner.findings import Finding
 from runner.registry import Registry, find_root
-from runner.rules import check
+from runner.rules import check_each
 from runner.screen import count
-from runner.sound import NOTHING, Memory, Sound, WatchedTree, recall, remember
 from runner.spec.check import Loaded, LoadedExperiment, in_order, load_experiments, load_registry
 
 
@@ -47,8 +47,8 @@ class Validation(NamedTuple):
 def validate(start: Path, only: Sequence[str] = (), *, deep: bool = False) -> Validation:
     """Check the work tree's specs (`only` some, by name or path) against every rule.
 
-    Of a whole registry, experiments that were found sound before and have not changed since are
-    counted and not checked again. With `deep`, all are, and every row of their datasets is read.
+    Of a whole registry, experiments that were checked before and have not changed since are not
+    checked again. With `deep`, all are, and every row of their datasets is read.
     Raises Refused where there is no registry, InvalidSpec when its settings are invalid.
     """
     root = find_root(start)
@@ -58,23 +58,30 @@ def validate(start: Path, only: Sequence[str] = (), *, deep: bool = False) -> Va
     if only or deep:
         names = [_name(root, start, one) for one in only] or None
         loaded = load_experiments(tree, names)
-        validation = _validated(loaded, tree, registry, NOTHING)
+        checked = _checked(loaded, tree, registry)
+        validation = _validation(loaded, checked)
         return _with_rows(validation, loaded, start) if deep else validation
     former = recall(root)
-    loaded = load_experiments(tree, without=former.sound.keys())
-    validation = _validated(loaded, tree, registry, former)
-    remember(root, former, _sound(loaded, validation), tree, began)
-    return validation
+    loaded = load_experiments(tree, without=former.experiments.keys())
+    checked = _checked(loaded, tree, registry)
+    lasting = {one.name for one in loaded.experiments if not _has_upstream(one)}
+    found = {name: one for name, one in checked.items() if name in lasting}
+    remember(root, former, found, tree, began)
+    return _validation(loaded, {**former.experiments, **checked})
 
 
-def _validated(loaded: Loaded, tree: WatchedTree, registry: Registry, former: Memory) -> Validation:
-    findings = in_order((*loaded.findings, *check(loaded, tree, registry)))
-    runs = sum(len(experiment.runs) for experiment in loaded.experiments)
-    return Validation(
-        len(loaded.experiments) + len(former.sound),
-        runs + sum(one.runs for one in former.sound.values()),
-        findings,
-    )
+def _checked(loaded: Loaded, tree: WatchedTree, registry: Registry) -> dict[str, Checked]:
+    found = check_each(loaded, tree, registry)
+    return {
+        one.name: Checked(len(one.runs), (one.path, *one.bases), found[one.name])
+        for one in loaded.experiments
+    }
+
+
+def _validation(loaded: Loaded, checked: Mapping[str, Checked]) -> Validation:
+    found = (finding for one in checked.values() for finding in one.findings)
+    runs = sum(one.runs for one in checked.values())
+    return Validation(len(checked), runs, in_order((*loaded.findings, *found)))
 
 
 def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validation:
@@ -88,20 +95,8 @@ def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validatio
     return validation._replace(findings=in_order(found))
 
 
-def _sound(loaded: Loaded, validation: Validation) -> dict[str, Sound]:
-    """Return the experiments that nothing was found in, neither in a file they are made of.
-
-    One that starts from another's run depends on that one's spec, and is always checked.
-    """
-    faulty = {finding.path for finding in validation.findings}
-    return {
-        one.name: Sound(len(one.runs), (one.path, *one.bases))
-        for one in loaded.experiments
-        if not faulty.intersection((one.path, *one.bases)) and not _has_upstream(one)
-    }
-
-
 def _has_upstream(experiment: LoadedExperiment) -> bool:
+    """Whether it starts from another's run: then that one's spec counts too."""
     models = (run.spec.model for run in experiment.runs)
     return any(model is not None and model.source == "run" for model in models)
 

@@ -113,7 +113,7 @@ def _cached(model: Model) -> Facts | None:
     """Read the config of a pinned revision that this machine has fetched from the hub before."""
     if model.revision is None or model.source != "huggingface":
         return None
-    folder = _hub_cache() / f"models--{model.path.replace('/', '--')}" / "snapshots"
+    folder = hub_cache() / f"models--{model.path.replace('/', '--')}" / "snapshots"
     try:
         content = (folder / model.revision / CONFIG).read_bytes()
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ def _cached(model: Model) -> Facts | None:
     return _facts(model.path, content, f"{CONFIG} at {model.revision[:12]}")
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Return where huggingface_hub keeps what it fetched (its environment variables)."""
     home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")

@@ -178,7 +178,7 @@ def _subjects(experiment: LoadedExperiment, context: Context) -> Iterator[Subjec
     former = None
     for run, marks in zip(experiment.runs, experiment.run_marks, strict=True):
         if run.spec is not former:
-            yield Subject(experiment.name, run.spec, marks, context)
+            yield Subject(experiment.name, run.spec, marks, context, {})
         former = run.spec
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.findings import Finding, Level
 from runner.forecast.earlier import Earlier
@@ -41,6 +41,8 @@ class Subject(NamedTuple):
     spec: Experiment
     marks: Marks
     context: Context
+    worked_out: dict[str, Any]
+    """What a rule has worked out of the spec, for others of its module that need it too."""
 
     def at(self, path: Path, message: str, cure: str, *, on_key: bool = False) -> Finding:
         """Return a finding at the value (or key) at `path`, or its nearest parent's key.

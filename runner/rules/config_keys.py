@@ -15,7 +15,7 @@ from runner.rules.overrides import FIELDS
 from runner.spec.experiment import Run
 from runner.spec.node import Path, dotted
 from runner.trainers import TRAINERS
-from runner.trainers.keys.behind import fields_behind, settings
+from runner.trainers.keys.behind import Settings, fields_behind, settings
 from runner.trainers.keys.check import Kind
 from runner.trainers.keys.entry import checker
 from runner.trainers.keys.schema import versions
@@ -43,9 +43,7 @@ def replace_nothing(subject: Subject) -> Iterator[Finding]:
     stated = {key.lstrip("+~"): (path, value) for path, key, value in _overrides(subject)}
     if not stated or trainer.refusals(subject.spec):
         return
-    run = _run(subject)
-    layout = preview_layout(subject.spec)
-    written = settings(trainer, run, layout)
+    written = _written(subject)
     in_words = FIELDS.get(trainer.name, {})  # `overrides.fields` is about these
     replaced = [
         key
@@ -54,7 +52,7 @@ def replace_nothing(subject: Subject) -> Iterator[Finding]:
         and bare not in in_words
         and stated[bare][1] != setting.value
     ]
-    behind = fields_behind(trainer, run, layout) if replaced else {}
+    behind = _behind(subject) if replaced else {}
     for key in replaced:
         if fields := behind[key]:
             names = " and ".join(dotted(field) for field in fields[:3])
@@ -73,16 +71,14 @@ def are_written(subject: Subject) -> Iterator[Finding]:
     trainer = TRAINERS[subject.spec.pin.name]
     if check is None or trainer.refusals(subject.spec):
         return
-    run = _run(subject)
-    layout = preview_layout(subject.spec)
-    written = settings(trainer, run, layout)
+    written = _written(subject)
     wrong = {
         key: fault.message
         for key, setting in written.items()
         if not key.startswith("hydra.")  # Hydra's own, of no trainer's config
         for fault in check.faults(key, setting.value)
     }
-    behind = fields_behind(trainer, run, layout) if wrong else {}
+    behind = _behind(subject) if wrong else {}
     for key, message in wrong.items():
         fields = " and ".join(dotted(field) for field in behind[key][:3])
         origin = _ORIGINS.get(written[key].origin, written[key].origin)
@@ -115,6 +111,20 @@ def _flat(tree: Mapping[str, Any], path: Path, prefix: str) -> Iterator[tuple[Pa
             yield from _flat(value, (*path, key), f"{prefix}{key}.")
         else:
             yield (*path, key), f"{prefix}{key}", value
+
+
+def _written(subject: Subject) -> Settings:
+    """Return what the trainer writes of its own accord; compiled once for all rules here."""
+    if "written" not in subject.worked_out:
+        trainer, layout = TRAINERS[subject.spec.pin.name], preview_layout(subject.spec)
+        subject.worked_out["written"] = settings(trainer, _run(subject), layout)
+    written: Settings = subject.worked_out["written"]
+    return written
+
+
+def _behind(subject: Subject) -> dict[str, tuple[Path, ...]]:
+    trainer, layout = TRAINERS[subject.spec.pin.name], preview_layout(subject.spec)
+    return fields_behind(trainer, _run(subject), layout)
 
 
 def _run(subject: Subject) -> Run:

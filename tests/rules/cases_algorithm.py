@@ -4,7 +4,9 @@
 from rule_specs import SCRIPT, Case, Sound
 
 ROLLOUT, ACTOR = "actor_rollout_ref.rollout", "actor_rollout_ref.actor"
-MAIN = SCRIPT.replace("[python, train.py]", "[python, -m, verl.trainer.main_ppo, algorithm.adv_estimator=grpo]")
+MAIN = SCRIPT.replace(
+    "[python, train.py]", "[python, -m, verl.trainer.main_ppo, algorithm.adv_estimator=grpo]"
+)
 """A script that starts verl by hand; its group is verl's default of one."""
 SHELL = SCRIPT.replace(
     "[python, train.py]",

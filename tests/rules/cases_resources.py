@@ -5,7 +5,9 @@ from rule_specs import GOOD, SCRIPT, Case, Sound
 
 DIGEST = "sha256:" + "0a" * 32
 GPU = "resources: {accelerators: H100:4}"
-TORCHRUN = SCRIPT.replace("[python, train.py]", "[torchrun, --nnodes=2, --nproc-per-node, '8', train.py]")
+TORCHRUN = SCRIPT.replace(
+    "[python, train.py]", "[torchrun, --nnodes=2, --nproc-per-node, '8', train.py]"
+)
 
 
 def places(*entries: str) -> str:

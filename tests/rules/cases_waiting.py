@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a table reads better in long lines
+
 """Cases of the rules on what a spec with `launch: manual` may wait for."""
 
 from rule_specs import Case, Sound
@@ -8,9 +8,33 @@ UNMADE = "data: {train: data/unmade.jsonl"
 SECRETS = "secrets: [HF_TOKEN]"
 
 CASES = [
-    Case("data.known", DATA, UNMADE, 5, "data.train", "the stage `unmade` makes `data/unmade.jsonl`, and has not run", "dvc repro unmade"),
-    Case("data.made", DATA, f"launch: manual\n{UNMADE}", 6, "data.train", "the stage `unmade` makes `data/unmade.jsonl`, and has not run", "dvc repro unmade"),
-    Case("trainer.elsewhere", SECRETS, "launch: manual\nresources: {nodes: 2}", 17, "resources.nodes", "one machine, not 2", "another launcher"),
+    Case(
+        "data.known",
+        DATA,
+        UNMADE,
+        5,
+        "data.train",
+        "the stage `unmade` makes `data/unmade.jsonl`, and has not run",
+        "dvc repro unmade",
+    ),
+    Case(
+        "data.made",
+        DATA,
+        f"launch: manual\n{UNMADE}",
+        6,
+        "data.train",
+        "the stage `unmade` makes `data/unmade.jsonl`, and has not run",
+        "dvc repro unmade",
+    ),
+    Case(
+        "trainer.elsewhere",
+        SECRETS,
+        "launch: manual\nresources: {nodes: 2}",
+        17,
+        "resources.nodes",
+        "one machine, not 2",
+        "another launcher",
+    ),
 ]
 
 SOUND = [

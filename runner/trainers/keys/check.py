@@ -37,6 +37,7 @@ class Checker:
         self._name, self._version, self._entry = schema.name, schema.version, entry
         self._keys = schema.entry_points[entry]
         self._has_prefixes = schema.name == "verl"
+        self._sound: set[tuple[str, str]] = set()
         for group, choices in self._keys.groups.items():
             chosen = overrides.get(group)
             if isinstance(chosen, str) and chosen in choices:

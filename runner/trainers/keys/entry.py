@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Experiment
 from runner.trainers.keys.check import Checker
@@ -27,8 +29,17 @@ def checker(spec: Experiment) -> Checker | None:
     name, version = spec.pin
     if spec.algorithm is None or version is None:
         return None
-    schema = load(name, version)
     entry = entry_point(name, spec.algorithm.terms())
+    chosen = tuple((key, value) for key, value in spec.overrides.items() if isinstance(value, str))
+    return _checker(name, version, entry, chosen)
+
+
+@lru_cache(maxsize=64)
+def _checker(
+    name: str, version: str, entry: str | None, texts: tuple[tuple[str, str], ...]
+) -> Checker | None:
+    """Return one checker for all specs of a program; `texts` may choose among its configs."""
+    schema = load(name, version)
     if schema is None or entry not in schema.entry_points:
         return None
-    return Checker(schema, entry, spec.overrides)
+    return Checker(schema, entry, dict(texts))

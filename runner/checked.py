@@ -1,8 +1,8 @@
-"""Which experiments were found sound before, so that unchanged ones are not checked again.
+"""What checking found before, so that unchanged experiments are not checked again.
 
-Remembered per registry, in the user's cache folder: the experiments without a finding, with a stamp
-of each file that they are made of, and a stamp of everything else that checking looked at. Nothing
-needs to be known of what rules read: the tree that they read from takes it down.
+Remembered per registry, in the user's cache folder: the findings in each experiment that could be
+read, with a stamp of each file that it is made of, and a stamp of everything else that checking
+looked at. Nothing needs to be known of what rules read: the tree that they read from takes it down.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.files import write_atomically
+from runner.findings import Finding
+from runner.models.facts import hub_cache
 from runner.spec.load import FOLDER
 from runner.spec.tree import WorkTree
 
@@ -56,18 +58,19 @@ class WatchedTree(WorkTree):
         return found
 
 
-class Sound(NamedTuple):
-    """An experiment without a finding."""
+class Checked(NamedTuple):
+    """An experiment that was checked."""
 
     runs: int
     files: tuple[str, ...]
     """What it is made of: its own file and its bases."""
+    findings: tuple[Finding, ...]
 
 
 class Memory(NamedTuple):
     """What is remembered of a registry."""
 
-    sound: dict[str, Sound]
+    experiments: dict[str, Checked]
     files: dict[str, Stamp]
     """Stamps of every file that checking read."""
     listings: dict[tuple[str, str], str]
@@ -101,31 +104,35 @@ def recall(root: Path) -> Memory:
         tree.paths(folder, suffix)
     if tree.listings != memory.listings:
         return NOTHING
-    sound = {name: one for name, one in memory.sound.items() if not changed.intersection(one.files)}
-    return memory._replace(sound=sound)
+    experiments = {
+        name: one for name, one in memory.experiments.items() if not changed.intersection(one.files)
+    }
+    return memory._replace(experiments=experiments)
 
 
 def remember(
-    root: Path, former: Memory, found: Mapping[str, Sound], tree: WatchedTree, began_ns: int
+    root: Path, former: Memory, found: Mapping[str, Checked], tree: WatchedTree, began_ns: int
 ) -> None:
-    """Keep `former`, which still holds, and the experiments `found` to be sound in `tree`.
+    """Keep `former`, which still holds, and what was `found` in experiments of `tree`.
 
     Nothing is kept that was changed just before it was read at `began_ns`.
     """
-    sound = {**former.sound, **found}
+    experiments = {**former.experiments, **found}
     files = {**former.files, **{path: tree.files[path] for path in tree.files}}
     recent = {path for path, one in files.items() if one and max(one[:2]) > began_ns - RACY_NS}
     if any(not _is_spec(path) for path in recent):
         return
-    sound = {name: one for name, one in sound.items() if not recent.intersection(one.files)}
-    wanted = {path for one in sound.values() for path in one.files}
+    experiments = {
+        name: one for name, one in experiments.items() if not recent.intersection(one.files)
+    }
+    wanted = {path for one in experiments.values() for path in one.files}
     listings = {
         key: digest
         for key, digest in {**former.listings, **tree.listings}.items()
         if not _is_spec(f"{key[0]}/")  # new specs are checked, deleted ones are not asked for
     }
     kept = {path: one for path, one in files.items() if path in wanted or not _is_spec(path)}
-    _save(_place(root), Memory(sound, kept, listings))
+    _save(_place(root), Memory(experiments, kept, listings))
 
 
 def _is_spec(path: str) -> bool:
@@ -134,7 +141,7 @@ def _is_spec(path: str) -> bool:
 
 def _place(root: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "rollbook" / "sound" / f"{_digest(str(root).encode())[:16]}.json"
+    return cache / "rollbook" / "checked" / f"{_digest(str(root).encode())[:16]}.json"
 
 
 def _load(place: Path) -> Memory:
@@ -143,7 +150,7 @@ def _load(place: Path) -> Memory:
         if document["program"] != _program():
             return NOTHING
         return Memory(
-            {name: Sound(runs, tuple(files)) for name, (runs, files) in document["sound"].items()},
+            {name: _checked(*one) for name, one in document["experiments"].items()},
             {path: tuple(one) if one else None for path, one in document["files"].items()},
             {(folder, suffix): digest for folder, suffix, digest in document["listings"]},
         )
@@ -151,10 +158,14 @@ def _load(place: Path) -> Memory:
         return NOTHING  # no memory, or one that is damaged: everything is checked
 
 
+def _checked(runs: int, files: list[str], findings: list[list[Any]]) -> Checked:
+    return Checked(runs, tuple(files), tuple(Finding(*one) for one in findings))
+
+
 def _save(place: Path, memory: Memory) -> None:
     document: dict[str, Any] = {
         "program": _program(),
-        "sound": memory.sound,
+        "experiments": memory.experiments,
         "files": memory.files,
         "listings": [(*key, digest) for key, digest in memory.listings.items()],
     }
@@ -166,14 +177,18 @@ def _save(place: Path, memory: Memory) -> None:
 
 
 def _program() -> str:
-    """Return a digest that is another one when this program is."""
+    """Return a digest that is another one when this program is, or what it knows of models."""
     package = Path(__file__).parent
     stamps: Iterable[str] = (
         f"{path.relative_to(package)}{stamp(package, str(path))}"
         for path in sorted(package.rglob("*"))
         if path.suffix in (".py", ".json")
     )
-    return _digest("".join(stamps).encode())
+    # Rules also look at configs of models that were fetched from the hub.
+    fetched = (
+        f"{path}{stamp(path, '')}" for path in sorted(hub_cache().glob("models--*/snapshots"))
+    )
+    return _digest("".join((*stamps, *fetched)).encode())
 
 
 def _digest(content: bytes) -> str:

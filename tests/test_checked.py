@@ -1,4 +1,4 @@
-"""What was found sound before: never another answer than checking everything gives."""
+"""What checking found before: never another answer than checking everything gives."""
 
 import os
 import random
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import sound
-from runner.sound import NOTHING, recall
+from runner import checked
+from runner.checked import NOTHING, recall
 from runner.validate import validate
 
 MODEL = "Qwen/Qwen2.5-0.5B, revision: 060db6499f32"
@@ -65,7 +65,7 @@ def _files_are_old_enough(monkeypatch):
 
     So no two texts of one file here have the same length.
     """
-    monkeypatch.setattr(sound, "RACY_NS", -(10**18))
+    monkeypatch.setattr(checked, "RACY_NS", -(10**18))
 
 
 def afresh(root: Path):
@@ -84,13 +84,13 @@ def afresh(root: Path):
 def test_unchanged_experiments_are_remembered_and_counted(registry):
     first = validate(registry)
     assert (first.experiments, first.runs, first.findings) == (3, 4, ())
-    assert set(recall(registry).sound) == {"alone", "folder/derived"}
+    assert set(recall(registry).experiments) == {"alone", "folder/derived"}
     assert validate(registry) == first
 
 
 def test_one_that_starts_from_another_run_is_always_checked(registry):
     validate(registry)
-    assert "after" not in recall(registry).sound
+    assert "after" not in recall(registry).experiments
 
 
 @pytest.mark.parametrize("path", BROKEN)
@@ -106,15 +106,16 @@ def test_whatever_is_broken_is_found(registry, path):
 
 def test_an_experiment_with_a_hint_is_told_every_time(registry):
     write(registry, "experiments/alone.yaml", SPEC + "budget: {usd_per_run: 5}\n")
-    hints = [finding.rule for finding in validate(registry).findings]
-    assert hints
-    assert [finding.rule for finding in validate(registry).findings] == hints
+    first = validate(registry)
+    assert "spec.idle" in {finding.rule for finding in first.findings}
+    assert "alone" in recall(registry).experiments
+    assert validate(registry) == first
 
 
 def test_a_changed_spec_leaves_the_others_remembered(registry):
     validate(registry)
     write(registry, "experiments/alone.yaml", SPEC + "seeds: [3, 4, 5]\n")
-    assert set(recall(registry).sound) == {"folder/derived"}
+    assert set(recall(registry).experiments) == {"folder/derived"}
     assert validate(registry).runs == 6
 
 
@@ -126,15 +127,15 @@ def test_a_file_that_appears_where_one_was_looked_for_counts(registry):
 
 
 def test_a_file_changed_while_it_is_read_is_not_remembered(registry, monkeypatch):
-    monkeypatch.setattr(sound, "RACY_NS", 10**12)
+    monkeypatch.setattr(checked, "RACY_NS", 10**12)
     validate(registry)
-    assert recall(registry).sound == {}
+    assert recall(registry).experiments == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"program": 1}', b"\xff"])
 def test_a_damaged_memory_is_none(registry, content):
     first = validate(registry)
-    (place,) = (Path(os.environ["XDG_CACHE_HOME"]) / "rollbook" / "sound").iterdir()
+    (place,) = (Path(os.environ["XDG_CACHE_HOME"]) / "rollbook" / "checked").iterdir()
     place.write_bytes(content)
     assert recall(registry) == NOTHING
     assert validate(registry) == first
