@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "reward/max": 0.1,
     "reward/min": 0.1,
     "val/<set>/accuracy": 0.01,
+    "val/<set>/pass_at_k": 0.01,
     "val/<set>/reward": 0.01,
     "val/<set>/loss": 0.005,
     "val/<set>/token_accuracy": 0.01,
@@ -45,6 +46,7 @@ FLOORS: dict[str, float] = {
     "prompt/length": 0.0,
     "gradient/norm": 0.02,
     "learning_rate": 0.0,
+    "rollout/turns": 0.02,
     "rollout/probability_difference": 0.002,
 }
 """Absolute floors in each metric's own unit; all that are not of time or throughput."""
