@@ -35,6 +35,7 @@ lint:
 bench:
 	@scripts/control-env.sh $(CONTROL)
 	@$(CONTROL)/bin/python -m benchmarks.startup
+	@$(CONTROL)/bin/python -m benchmarks.validation
 
 clean:
 	rm -rf .demo .venv .venv-train .cache build dist *.egg-info

@@ -26,7 +26,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 class Section(BaseModel):
     """Frozen, strict about types, and without room for a key that nobody reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 def fault(key: str, message: str, cure: str) -> PydanticCustomError:

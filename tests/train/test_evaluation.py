@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 
-def test_a_supervised_checkpoint_is_measured_on_sets_with_a_reward_that_its_spec_does_not_name(demo):
+def test_a_supervised_checkpoint_is_measured_on_sets_that_its_spec_does_not_name(demo):
     done = demo.runner(
         "eval", "smoke/sft",
         "--data", "sums=data/smoke/rl.val.jsonl", "--data", "seen=data/smoke/rl.train.jsonl",
