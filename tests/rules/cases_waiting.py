@@ -1,4 +1,3 @@
-
 """Cases of the rules on what a spec with `launch: manual` may wait for."""
 
 from rule_specs import Case, Sound
