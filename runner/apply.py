@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runner.actions import NOTHING_FORCED, Forced, Launchable, Plan
 from runner.cancel import cancel, submitting
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
@@ -21,7 +22,7 @@ from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.documents import run_documents
 from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node.checkpoints import newest_complete
-from runner.plan import NOTHING_FORCED, Forced, Launchable, Plan, make_plan
+from runner.plan import make_plan
 from runner.report.publish import experiment_pages
 from runner.runfolder import open_run_store
 from runner.spec.check import load_experiments, load_registry

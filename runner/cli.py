@@ -14,7 +14,7 @@ from runner import __version__, screen
 from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
 
 if TYPE_CHECKING:
-    from runner.plan import Forced
+    from runner.actions import Forced
     from runner.workspace import Workspace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -176,7 +176,7 @@ def launch(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is held."""
-    from runner.plan import Forced
+    from runner.actions import Forced
 
     forced = Forced(launch=frozenset({name}))
     return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)
@@ -192,7 +192,7 @@ def rerun(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is stale: data, code or a base under it has changed."""
-    from runner.plan import Forced
+    from runner.actions import Forced
 
     forced = Forced(rerun=frozenset({name}))
     return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runner import screen
+from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
@@ -19,7 +20,6 @@ from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
-from runner.plan import NOTHING_FORCED, Forced, Plan
 from runner.report.outcome import describe
 from runner.report.progress import Progress
 from runner.retry import retry

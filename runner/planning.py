@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Sequence
 
 from runner import screen
+from runner.actions import Plan
 from runner.errors import OutsideError, Refused
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
-from runner.plan import Plan, make_plan
+from runner.plan import make_plan
 from runner.registry import FILE
 from runner.spec.check import load_registry
 from runner.spec.experiment import NAME

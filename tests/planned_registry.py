@@ -7,12 +7,13 @@ from typing import Any
 
 from real_git import commit_files, git, write_files
 
+from runner.actions import NOTHING_FORCED, Action, Forced, Launchable, Plan
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import run_documents
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
-from runner.plan import NOTHING_FORCED, Action, Forced, Launchable, Plan, make_plan
+from runner.plan import make_plan
 from runner.planning import plan_here
 from runner.spec.check import load_registry
 from runner.workspace import Workspace, open_workspace

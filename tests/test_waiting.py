@@ -7,8 +7,8 @@ import pytest
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository, write_files
 
+from runner.actions import Forced
 from runner.errors import Refused
-from runner.plan import Forced
 from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import MemoryTree
 

@@ -8,8 +8,8 @@ from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 
 from runner import screen
+from runner.actions import Action
 from runner.forecast.lines import lines, text
-from runner.plan import Action
 
 SEVEN = (
     SPEC.replace("0.5B", "7B")

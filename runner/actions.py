@@ -1,0 +1,87 @@
+"""What a plan says: every run with what happens to it, and why."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field, field_serializer
+
+from runner.findings import Finding
+from runner.forecast.cost import Cost
+from runner.forecast.document import Forecast
+from runner.forecast.span import Span
+from runner.spec.identity import Change
+from runner.spec.resolve import ResolvedRun
+from runner.spec.section import Section
+
+FORESEEN = {"gpu_hours", "cost", "forecast"}
+"""Fields of an action that the plan's digest does not cover."""
+
+Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
+
+
+class Action(Section):
+    """What happens to one run, and why."""
+
+    experiment: str
+    run_id: str | None
+    seed: int | None
+    point: dict[str, Any] = Field(default={})
+    action: Verb
+    reason: str
+    changes: tuple[Change, ...] = Field(default=(), strict=False)
+    """Against the newest run of this experiment with the same seed and point."""
+    trainer: str | None = None
+    launcher: str | None = None
+    gpu_hours: Span | None = None
+    cost: Cost | None = None
+    """If the GPUs are rented; of what is launched or held, where a price is known."""
+    forecast: Forecast | None = None
+    findings: tuple[Finding, ...] = Field(default=(), strict=False)
+
+    @field_serializer("changes", "findings")
+    def _by_name(self, items: tuple[Change | Finding, ...]) -> list[dict[str, Any]]:
+        return [item._asdict() for item in items]
+
+
+class Plan(Section):
+    """All actions on one state of the specs."""
+
+    head: str
+    base: str | None
+    uncommitted: bool
+    digest: str
+    actions: tuple[Action, ...]
+
+    def count(self, verb: Verb) -> int:
+        """Return how many actions are `verb`."""
+        return sum(action.action == verb for action in self.actions)
+
+
+class Launchable(NamedTuple):
+    """A run that the plan knows, with what launching it takes."""
+
+    resolved: ResolvedRun
+    own_digest: str
+    action: Action
+
+
+class Forced(NamedTuple):
+    """Experiments that a person asked to launch although the plan would not."""
+
+    launch: frozenset[str] = frozenset()
+    """Held ones (`runner launch`)."""
+    rerun: frozenset[str] = frozenset()
+    """Stale ones (`runner rerun`)."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The experiments that are meant, and no others; empty for all."""
+        return self.launch | self.rerun
+
+    def means(self, action: Action) -> bool:
+        """Whether `action` is about an experiment that is meant."""
+        return not self.names or action.experiment in self.names
+
+
+NOTHING_FORCED = Forced()
