@@ -13,7 +13,7 @@ from runner.trainers.base import Command, planned_steps
 from runner.trainers.preview import preview_layout
 from runner.workspace import Workspace
 
-_PLACES = re.compile(r"(\$(?:CODE|DATA|MODEL|CHECKPOINTS|METRICS|SAMPLES|RUNNER)\b)")
+_PLACES = re.compile(r"(\$(?:CODE|DATA|MODEL|CHECKPOINTS|METRICS|SAMPLES|CONFIG|RUNNER)\b)")
 
 
 def render(workspace: Workspace, spec: str, what: str) -> str:

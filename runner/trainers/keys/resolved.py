@@ -28,9 +28,10 @@ class Value(NamedTuple):
 def resolved_config(
     trainer: Trainer, run: Run, layout: Layout, command: Command, marks: Marks
 ) -> str:
-    """Return the config as lines `key = value   # origin`, sorted by key."""
+    """Return the config as lines `key = value   # origin`: what is written, then defaults."""
     check = checker(run.spec)
     values = dict(_written(trainer, run, layout, command, marks))
+    written = frozenset(values)
     if check:
         defaults = {
             key: Value(value, f"default of {check.trainer}")
@@ -39,7 +40,11 @@ def resolved_config(
         }
         values |= defaults
     values = {key: _filled_in(key, value, values) for key, value in values.items()}
-    return _aligned(values) or "# the script's own affair"
+    parts = (
+        _aligned({key: value for key, value in values.items() if (key in written) == stated})
+        for stated in (True, False)
+    )
+    return "\n\n".join(part for part in parts if part) or "# the script's own affair"
 
 
 def _written(
