@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,16 @@ class WatchedTree(WorkTree):
         found = super().paths(folder, suffix)
         self.listings.setdefault((folder, suffix), _digest("\0".join(found).encode()))
         return found
+
+
+    def place(self, path: str) -> Path:
+        """Return where `path` is; what lies there, and beside it under such a name, counts."""
+        there = super().place(path)
+        folder = path if there.is_dir() else posixpath.dirname(path)
+        beside = self.paths(folder, "") if folder else [path]
+        for file in (path, *(one for one in beside if one.startswith(path))):
+            self.files.setdefault(file, stamp(self.root, file))
+        return there
 
 
 class Checked(NamedTuple):

@@ -126,6 +126,29 @@ def test_a_file_that_appears_where_one_was_looked_for_counts(registry):
     assert recall(registry) == NOTHING
 
 
+def test_data_that_dvc_tracks_count_although_they_are_too_large_to_read(registry):
+    """A rule compares their digest with what DVC has recorded."""
+    empty = "d41d8cd98f00b204e9800998ecf8427e"
+    pointer = f"outs: [{{md5: {empty}, hash: md5, path: a.jsonl}}]\n"
+    write(registry, "data/a.jsonl.dvc", pointer)
+    write(registry, "data/a.jsonl", "")
+    assert "data.recorded" not in {one.rule for one in validate(registry).findings}
+    write(registry, "data/a.jsonl", "{}\n" * 400_000)
+    assert "data.recorded" in {one.rule for one in validate(registry).findings}
+    assert validate(registry) == afresh(registry)
+
+
+def test_what_appears_in_a_tracked_folder_counts(registry):
+    write(registry, "data/folder.dvc", "outs: [{md5: " + "0" * 32 + ".dir, path: folder}]\n")
+    write(registry, "data/folder/other.jsonl", "{}\n")
+    text = SPEC.replace("data/a.jsonl", "data/folder/a.jsonl")
+    write(registry, "experiments/alone.yaml", text)
+    assert "data.known" in {one.rule for one in validate(registry).findings}
+    write(registry, "data/folder/a.jsonl", "{}\n")
+    assert "data.known" not in {one.rule for one in validate(registry).findings}
+    assert validate(registry) == afresh(registry)
+
+
 def test_a_file_changed_while_it_is_read_is_not_remembered(registry, monkeypatch):
     monkeypatch.setattr(checked, "RACY_NS", 10**12)
     validate(registry)

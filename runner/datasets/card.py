@@ -60,7 +60,7 @@ def describe(tree: Tree, path: str) -> Card | None:
 
 
 def _is_small(tree: WorkTree, path: str) -> bool:
-    place = tree.root / path
+    place = tree.place(path)
     return place.is_file() and place.stat().st_size <= SMALL
 
 

@@ -68,8 +68,8 @@ def _lacks(subject: Subject, place: str) -> str | None:
     tree, tracked = subject.context.tree, subject.context.outputs.find(place)
     if tracked is None or tracked[0] == posixpath.normpath(place) or not isinstance(tree, WorkTree):
         return None
-    folder = tree.root / tracked[0]
-    return tracked[0] if folder.is_dir() and not exists(tree.root / place) else None
+    folder = tree.place(tracked[0])
+    return tracked[0] if folder.is_dir() and not exists(tree.place(place)) else None
 
 
 def recorded(subject: Subject) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def recorded(subject: Subject) -> Iterator[Finding]:
     if not isinstance(tree, WorkTree):
         return
     for path, place in _inputs(subject):
-        tracked, file = subject.context.outputs.find(place), tree.root / place
+        tracked, file = subject.context.outputs.find(place), tree.place(place)
         if tracked is None or not file.is_file() or file.stat().st_size > LARGEST_HASHED:
             continue
         output, md5 = tracked

@@ -68,6 +68,10 @@ class WorkTree:
             found.extend((inside / name).as_posix() for name in names if name.endswith(suffix))
         return sorted(found)
 
+    def place(self, path: str) -> Path:
+        """Return where `path` is, or would be: for what is too large to read, or a folder."""
+        return self.root / path
+
     def _resolve(self, path: str) -> Path:
         try:
             place = os.path.realpath(os.path.join(self._root, path))  # noqa: PTH118 - pathlib is slow
