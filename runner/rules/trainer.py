@@ -61,11 +61,15 @@ def _lacking(subject: Subject, cure: str) -> Iterator[Finding]:
 
 def acts_on(subject: Subject) -> Iterator[Finding]:
     """Every key that the spec states does something; the local launcher ignores some."""
+    files: dict[str, list[str]] = {}
     for key in IDLE:
         path = tuple(key.split("."))
         if key not in SILENT and subject.marks.find(path) is not None:
-            message = "is checked and kept, and nothing acts on it with the local launcher"
-            yield subject.at(path, message, "do not rely on it yet", on_key=True)
+            files.setdefault(subject.marks.key(path).path, []).append(key)
+    for first, *others in files.values():  # one finding a file: a base may state many
+        message = "is checked and kept, and nothing acts on it with the local launcher"
+        message += "".join(f", nor on `{key}`" for key in others)
+        yield subject.at(tuple(first.split(".")), message, "do not rely on it yet", on_key=True)
     yield from _sampling_of_nothing(subject)
 
 
