@@ -58,7 +58,6 @@ class WatchedTree(WorkTree):
         self.listings.setdefault((folder, suffix), _digest("\0".join(found).encode()))
         return found
 
-
     def place(self, path: str) -> Path:
         """Return where `path` is; what lies there, and beside it under such a name, counts."""
         there = super().place(path)

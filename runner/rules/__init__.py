@@ -96,6 +96,7 @@ RULES: dict[str, Rule] = {
     "resume.folder": Rule("hint", resuming.folder),
     "resume.preempted": Rule("error", resuming.preempted),
     "resume.restarted": Rule("hint", resuming.restarted),
+    "reward.accuracy": Rule("error", reward.says_accuracy),
     "reward.exists": Rule("error", reward.exists),
     "rollout.on_policy": Rule("hint", algorithm.on_policy),
     "rollout.sampling": Rule("error", algorithm.sampling),

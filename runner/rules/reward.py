@@ -34,6 +34,26 @@ def exists(subject: Subject) -> Iterator[Finding]:
         yield subject.at(("reward",), *problem)
 
 
+def says_accuracy(subject: Subject) -> Iterator[Finding]:
+    """A reward that returns a mapping has `acc` in it where groups are compared by accuracy.
+
+    verl (trainer/ppo/v1/replay_buffer.py) looks for it at the first step; a plain number counts as
+    both.
+    """
+    spec = subject.spec
+    sampling = spec.algorithm.terms().dynamic_sampling if spec.algorithm else None
+    if spec.pin.name != "verl" or spec.reward is None or sampling is None:
+        return
+    path, _, function = spec.reward.rpartition(":")
+    source = subject.context.tree.read(path)
+    if sampling.metric != "accuracy" or source is None or len(source) > MAX_BYTES:
+        return
+    if _returns_without(source, function, "acc"):
+        message = f"`{function}` returns a mapping without `acc`, and groups are compared by it"
+        cure = 'return {"score": …, "acc": …}, or write dynamic_sampling: {metric: reward}'
+        yield subject.at(("reward",), message, cure)
+
+
 def _name(subject: Subject) -> str:
     return subject.spec.algorithm.name if subject.spec.algorithm else ""
 
@@ -49,7 +69,7 @@ def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
     if len(source) > MAX_BYTES:
         return f"`{path}` is larger than 1 MiB", "keep data out of the code"
     try:
-        defined = _functions(source)
+        defined = tuple(_parsed(source))
     except SyntaxError as error:
         return f"`{path}` is not valid Python: line {error.lineno}: {error.msg}", "correct it there"
     except (ValueError, RecursionError, MemoryError):
@@ -62,9 +82,22 @@ def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=64)
-def _functions(source: bytes) -> tuple[str, ...]:
+def _parsed(source: bytes) -> dict[str, ast.AST]:
+    """Return the functions that a module defines at its top, by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = ast.parse(source)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return tuple(node.name for node in module.body if isinstance(node, kinds))
+    return {node.name: node for node in module.body if isinstance(node, kinds)}
+
+
+def _returns_without(source: bytes, function: str, key: str) -> bool:
+    """Whether a function returns a mapping, written out where it returns, that lacks `key`."""
+    try:
+        node = _parsed(source).get(function)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False  # `reward.exists` says so
+    returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)] if node else []
+    written = [one.keys for one in returned if isinstance(one, ast.Dict) and None not in one.keys]
+    names = [{one.value for one in keys if isinstance(one, ast.Constant)} for keys in written]
+    return any(key not in one for one in names)

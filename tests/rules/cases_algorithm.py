@@ -32,6 +32,8 @@ CASES = [
     Case("algorithm.dual_clip", "secrets: [HF_TOKEN]", over(f"{ACTOR}.clip_ratio_c: 0.8"), 16, f"overrides.{ACTOR}.clip_ratio_c", "is 0.8", "above 1"),
     Case("determinism.groups", "secrets: [HF_TOKEN]", over(f"{ROLLOUT}.full_determinism: true"), 16, f"overrides.{ROLLOUT}.full_determinism",
          "the 4 answers to a prompt would all be the same", "delete it"),
+    Case("reward.accuracy", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score",
+         "{name: dapo}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/told.py:bare", 6, "reward", "`bare` returns a mapping without `acc`", "metric: reward"),
     Case("rollout.sampling", "secrets: [HF_TOKEN]", "rollout: {temperature: 0}", 16, "rollout.temperature", "all the same", "temperature: 1.0"),
     Case("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {temperature: 0.7}", 16, "rollout.temperature", "at temperature 0.7 answers are not", "temperature: 1.0"),
     Case("rollout.on_policy", "secrets: [HF_TOKEN]", "rollout: {top_p: 0.9}", 16, "rollout.top_p", "with top_p: 0.9 answers are drawn from a part", "delete it"),
@@ -43,6 +45,9 @@ CASES = [
 ]  # fmt: skip
 
 SOUND = [
+    Sound("reward.accuracy", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score", "{name: dapo}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/told.py:full"),
+    Sound("reward.accuracy", "{name: grpo, group_size: 4}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score", "{name: dapo}\ndata: {train: data/a.jsonl, val: {arith: data/b.jsonl}}\nreward: reward/sums.py:score"),
+    Sound("reward.accuracy", "reward/sums.py:score", "reward/told.py:bare"),
     Sound("algorithm.group", "secrets: [HF_TOKEN]", over(f"{ROLLOUT}.n: 4")),
     Sound("algorithm.group", "secrets: [HF_TOKEN]", over(f"algorithm.adv_estimator: gae, {ROLLOUT}.n: 1")),
     Sound("algorithm.group", "adv_estimator=grpo]", "adv_estimator=grpo, actor_rollout_ref.rollout.n=8]", MAIN),

@@ -39,6 +39,8 @@ FILES = {
     "data/a.jsonl": b"{}",
     "data/b.jsonl": b"{}",
     "reward/sums.py": b"import os\n\n\ndef score(solution_str):\n    return 1.0\n",
+    "reward/told.py": b"def bare(solution_str):\n    return {'score': 1.0}\n\n\n"
+    b"def full(solution_str):\n    return {'score': 1.0, 'acc': True}\n",
     "reward/broken.py": b"def score(:\n",
     "reward/nul.py": b"a = '\x00'\n",
     "reward/deep.py": b"a = " + b"(" * 5000,
