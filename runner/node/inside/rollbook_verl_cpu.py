@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.distributed
 from verl.plugin.platform import PlatformBase, PlatformRegistry
+from verl.utils import import_utils
 
 
 class CpuModule(ModuleType):
@@ -171,4 +172,15 @@ def patch_reference_offload() -> None:
     CPUOffloadPolicy.__init__ = init
 
 
+def patch_trl() -> None:
+    """Let verl think that there is no TRL.
+
+    Where it finds one, verl/models/transformers/monkey_patch.py patches TRL's value-head model,
+    which TRL 1.16 no longer has where verl 0.9.1 looks for it. Both trainers are in the environment
+    for a CPU; nothing that we ask of verl uses TRL.
+    """
+    import_utils.is_trl_available = lambda: False
+
+
 patch_process_group()
+patch_trl()
