@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_supervised_checkpoint_is_measured_on_sets_that_its_spec_does_not_name(demo):
     done = demo.runner(
         "eval", "smoke/sft",

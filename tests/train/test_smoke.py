@@ -1,4 +1,7 @@
-"""The smoke experiments of verl, trained for real, but those of the demo: SFT and GRPO."""
+"""The smoke experiments of verl, trained for real, but those of the demo: SFT and GRPO.
+
+`make test` trains those two and one of TRL; these are for `make test-all`.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,6 @@ METRICS = {
     "gpg": (),
     "lora": ("kl/reference",),
 }
-QUICK = {"ppo"}
-
-
-def slow_but(quick, names):
-    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,8 @@ def train(registry, name):
     return run
 
 
-@pytest.mark.parametrize("name", slow_but(QUICK, METRICS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METRICS)
 def test_an_algorithm_trains(smoke, name):
     run = train(smoke, name)
     assert run["step"] == 3
