@@ -27,8 +27,8 @@ def models_at(model: Model, path: Path) -> tuple[Model, ...]:
     annotations: list[Any] = [model]
     for part in path:
         annotations = [below for one in annotations for below in _below(one, part)]
-    members = (member for one in annotations for member in _members(one))
-    return tuple(member for member in members if _is_model(member))
+    found = (member for one in annotations for member in members(one))
+    return tuple(member for member in found if _is_model(member))
 
 
 def path_of(model: Model, dotted: str) -> Path | None:
@@ -75,24 +75,25 @@ def _walk(model: Model, parent: str) -> Iterator[tuple[str, str]]:
     for key, field in keys(model).items():
         yield parent, key
         inside = f"{parent}.{key}" if parent else key
-        for member in _members(field.annotation):
+        for member in members(field.annotation):
             if _is_model(member):
                 yield from _walk(member, inside)
 
 
-def _members(annotation: Any) -> Iterator[Any]:
+def members(annotation: Any) -> Iterator[Any]:
+    """Yield the types that an annotation allows, without what it adds to them."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from _members(get_args(annotation)[0])
+        yield from members(get_args(annotation)[0])
     elif origin in (Union, UnionType):
         for member in get_args(annotation):
-            yield from _members(member)
+            yield from members(member)
     else:
         yield annotation
 
 
 def _below(annotation: Any, part: str | int) -> Iterator[Any]:
-    for member in _members(annotation):
+    for member in members(annotation):
         origin, inner = get_origin(member), get_args(member)
         if _is_model(member) and isinstance(part, str):
             if part in keys(member):
@@ -104,7 +105,7 @@ def _below(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def _is_free(annotations: list[Any]) -> bool:
-    return any(get_origin(member) is dict for one in annotations for member in _members(one))
+    return any(get_origin(member) is dict for one in annotations for member in members(one))
 
 
 def _is_model(member: Any) -> bool:

@@ -8,13 +8,13 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runner.spec.experiment import Run
+from runner.spec.fields import members
 from runner.spec.node import Path
 from runner.trainers.base import Layout, Setting, Trainer, planned_steps
 
@@ -77,29 +77,18 @@ def _changes(section: BaseModel) -> Iterator[tuple[Path, BaseModel, bool]]:
 
 def _alternatives(field: FieldInfo, value: Any) -> Iterator[Any]:
     """Yield values of a field that are not `value`."""
-    members = list(_members(field.annotation))
-    for member in members:
+    kinds = list(members(field.annotation))
+    for member in kinds:
         if get_origin(member) is Literal:
             yield from (one for one in get_args(member) if one != value)
     if value is None:
-        yield from (made for member in members for made in _made(member))
+        yield from (made for member in kinds for made in _made(member))
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
         yield value * 2 + 1
-    if value is not None and type(None) in members:
+    if value is not None and type(None) in kinds:
         yield None
-
-
-def _members(annotation: Any) -> Iterator[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _members(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    else:
-        yield annotation
 
 
 def _made(member: Any) -> Iterator[Any]:
@@ -112,8 +101,6 @@ def _made(member: Any) -> Iterator[Any]:
         needed: dict[str, Any] = {}
         for name, field in member.model_fields.items():
             if field.is_required():
-                made = next(
-                    (one for part in _members(field.annotation) for one in _made(part)), "x"
-                )
+                made = next((one for part in members(field.annotation) for one in _made(part)), "x")
                 needed[name] = made
         yield member.model_construct(**needed)
