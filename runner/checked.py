@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from runner.files import write_atomically
 from runner.findings import Finding
-from runner.models.facts import hub_cache
+from runner.models.cache import hub_cache
 from runner.spec.load import FOLDER
 from runner.spec.tree import WorkTree
 

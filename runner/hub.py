@@ -16,11 +16,11 @@ import os
 import re
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from runner.errors import OutsideError, Refused, RunnerError
+from runner.models.cache import fetched_revision
 
 DEADLINE = 15.0
 """Seconds that a hub has for each part of its answer."""
@@ -74,11 +74,8 @@ def _from_huggingface(name: str, reference: str) -> Revision:
 
 def _from_cache(name: str, reference: str, error: RunnerError) -> Revision:
     """Return what the local cache of the hub remembers, else raise `error`."""
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
-    place = cache / f"models--{name.replace('/', '--')}" / "refs" / reference
-    commit = place.read_text().strip() if place.is_file() else ""
-    if not _COMMIT.fullmatch(commit):
+    commit = fetched_revision(name, reference)
+    if commit is None or not _COMMIT.fullmatch(commit):
         raise OutsideError(
             f"the revision of `{name}` is not known: {error.message}, and the local cache has none",
             cure="try again with a network, or write `revision:` by hand",

@@ -7,7 +7,6 @@ needs neither it nor the model's weights.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from runner.datasets.formats import Stage
 from runner.datasets.lengths import CHARACTERS_PER_TOKEN
 from runner.datasets.survey import text_length
 from runner.errors import OutsideError
+from runner.models.cache import fetched_revision, snapshot
 from runner.spec.experiment import Model
 
 PROGRAM = Path(__file__).parent.parent / "node" / "inside" / "rollbook_tokens.py"
@@ -127,22 +127,12 @@ def tokenizer_folder(root: Path, model: Model) -> Path | None:
     if model.source in ("dvc", "path"):
         folders = [root / model.path]
     elif model.source == "huggingface":
-        cache = hub_cache() / f"models--{model.path.replace('/', '--')}"
-        main = cache / "refs" / "main"
-        revision = model.revision or (main.read_text().strip() if main.is_file() else "")
-        folders = [cache / "snapshots" / revision] if revision else []
+        revision = model.revision or fetched_revision(model.path)
+        folders = [snapshot(model.path, revision)] if revision else []
     else:
         folders = []
     names = ("tokenizer.json", "tokenizer_config.json")
     return next((one for one in folders if any((one / name).is_file() for name in names)), None)
-
-
-def hub_cache() -> Path:
-    """Return where the Hugging Face client keeps what it has fetched, by its own variables."""
-    home = (
-        os.environ.get("HF_HOME") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
-    )
-    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
 
 
 def _estimated(messages: Sequence[Any]) -> Length:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.errors import InvalidSpec, Refused
 from runner.models import table
 from runner.models.architecture import Architecture, from_config
+from runner.models.cache import snapshot
 from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.experiment import NAME, Model
 from runner.spec.load import is_base, path_of
@@ -113,18 +112,11 @@ def _cached(model: Model) -> Facts | None:
     """Read the config of a pinned revision that this machine has fetched from the hub before."""
     if model.revision is None or model.source != "huggingface":
         return None
-    folder = hub_cache() / f"models--{model.path.replace('/', '--')}" / "snapshots"
     try:
-        content = (folder / model.revision / CONFIG).read_bytes()
+        content = (snapshot(model.path, model.revision) / CONFIG).read_bytes()
     except (OSError, ValueError):
         return None
     return _facts(model.path, content, f"{CONFIG} at {model.revision[:12]}")
-
-
-def hub_cache() -> Path:
-    """Return where huggingface_hub keeps what it fetched (its environment variables)."""
-    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
 
 
 def _facts(name: str, content: bytes | None, source: str) -> Facts | None:

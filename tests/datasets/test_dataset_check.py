@@ -11,8 +11,9 @@ from row_values import TOOL, assistant, sums, user, write_lines, write_parquet
 
 from runner.datasets.check import NAMED, Purpose, check, overlap
 from runner.datasets.lengths import FATES
-from runner.datasets.tokens import Estimate, Length, Tokenizer, hub_cache, tokenizer_folder
+from runner.datasets.tokens import Estimate, Length, Tokenizer, tokenizer_folder
 from runner.errors import OutsideError
+from runner.models.cache import hub_cache
 from runner.spec.experiment import Model
 
 ESTIMATE = Estimate("this is a test")
