@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,3 +76,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = Registry(folder / "demo", environment)
     registry.first = registry.make()
     return registry
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest model of the smoke data, made as its DVC stage makes it."""
+    folder = tmp_path_factory.mktemp("smoke")
+    subprocess.run([sys.executable, ROOT / "data/prepare/smoke.py"], cwd=folder, check=True)
+    return folder / "models" / "smoke" / "qwen2"

@@ -7,12 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from runner.node.tables import to_parquet
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "smoke" / "qwen2"
 TRAIN_PYTHON = os.environ.get("RUNNER_TRAIN_PYTHON") or str(ROOT / ".venv-train" / "bin" / "python")
 READ = """
 import json, sys
@@ -36,8 +33,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.skipif(not MODEL.exists(), reason="no tiny model: dvc repro smoke makes it")
-def test_verl_reads_what_was_converted(tmp_path):
+def test_verl_reads_what_was_converted(tmp_path, tiny_model):
     source = tmp_path / "questions.jsonl"
     rows = [{"question": f"{n}+1=", "answer": str(n + 1)} for n in range(5)]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -45,7 +41,7 @@ def test_verl_reads_what_was_converted(tmp_path):
     columns = {"prompt": "question", "ground_truth": "answer"}
     to_parquet(source, tmp_path / "rl.parquet", "rl", columns, "held-out")
     tables = [str(tmp_path / name) for name in ("sft.parquet", "rl.parquet", "cache")]
-    command = [TRAIN_PYTHON, "-c", READ, str(MODEL), *tables]
+    command = [TRAIN_PYTHON, "-c", READ, str(tiny_model), *tables]
     environment = {**os.environ, "HF_DATASETS_CACHE": str(tmp_path / "datasets")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

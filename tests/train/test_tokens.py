@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from runner.datasets.tokens import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "smoke" / "qwen2"
 TRAIN_PYTHON = os.environ.get("RUNNER_TRAIN_PYTHON") or str(ROOT / ".venv-train" / "bin" / "python")
 
 
-@pytest.mark.skipif(not MODEL.exists(), reason="no tiny model: dvc repro smoke makes it")
-def test_a_model_s_own_tokenizer_counts_with_its_template():
+def test_a_model_s_own_tokenizer_counts_with_its_template(tiny_model):
     question = {"role": "user", "content": "1+1="}
     answer = {"role": "assistant", "content": "2"}
-    with Tokenizer(TRAIN_PYTHON, MODEL, "tiny") as tokenizer:
+    with Tokenizer(TRAIN_PYTHON, tiny_model, "tiny") as tokenizer:
         assert tokenizer.works()
         rows = [{"messages": [question]}, {"messages": [question, answer]}]
         one, both = (length.tokens for length in tokenizer.count(rows, "sft"))
