@@ -1,0 +1,11 @@
+"""The command line: parse, call one function, render. What a command does is said elsewhere.
+
+Commands import what they need inside, so that `--help` and `validate` answer at once.
+"""
+
+from __future__ import annotations
+
+from runner.cli import datasets, looking, runs, specs, upkeep  # each adds its commands
+from runner.cli.base import cli
+
+__all__ = ["cli", "datasets", "looking", "runs", "specs", "upkeep"]

@@ -1,0 +1,54 @@
+"""What all commands share: the group, options, and opening the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner import __version__, screen
+
+if TYPE_CHECKING:
+    from runner.workspace import Workspace
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+launcher_option = click.option(
+    "--launcher", metavar="NAME", help="Instead of registry.yaml's; there is: local."
+)
+wait_option = click.option("--wait", is_flag=True, help="Follow the runs until they have ended.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="runner")
+@click.option(
+    "-C", "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
+    help="Work in this folder.", metavar="DIR",
+)  # fmt: skip
+@click.option("--no-color", is_flag=True, help="No colours; so does NO_COLOR.")
+@click.pass_context
+def cli(context: click.Context, directory: Path, no_color: bool) -> None:
+    """Run LLM post-training experiments from the specs in a git repository."""
+    import os
+
+    context.obj = directory
+    if no_color or os.environ.get("NO_COLOR"):
+        context.color = False
+    screen.use_colour(context.color)
+
+
+def open_registry(context: click.Context) -> Workspace:
+    """Return the registry that a command works on."""
+    from runner.workspace import open_workspace
+
+    return open_workspace(context.obj)
+
+
+def launcher_of(workspace: Workspace, name: str | None) -> Any:
+    """Return the launcher of that name, else the registry's."""
+    from runner.launchers import LAUNCHERS
+
+    chosen = name or workspace.registry.launcher
+    if chosen not in LAUNCHERS:
+        raise click.UsageError(f"no launcher {chosen!r}; there are: {', '.join(LAUNCHERS)}")
+    return LAUNCHERS[chosen](workspace)

@@ -1,0 +1,138 @@
+"""Commands on specs: making, checking, pinning, planning and trying them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner import screen
+from runner.cli.base import cli, json_option, open_registry
+from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
+
+
+@cli.command(short_help="Make a git repository a registry.")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def init(context: click.Context, directory: Path | None) -> None:
+    """Make a git repository a registry; nothing that is there is overwritten."""
+    from runner.initialize import initialize
+
+    target = directory or context.obj
+    for path in initialize(target):
+        click.echo(f"  wrote {path}")
+    click.echo(f"{target} is a registry. Next: commit these files, then runner plan")
+
+
+@cli.command(short_help="Write a commented spec from a recipe.")
+@click.argument("name", required=False)
+@click.option("--from", "source", metavar="NAME", help="A recipe or an experiment; default: grpo.")
+@click.option("--list", "as_list", is_flag=True, help="Show what one can begin from.")
+@click.pass_context
+def new(context: click.Context, name: str | None, source: str | None, as_list: bool) -> None:
+    """Write a commented spec that validates, with what it names and is not there."""
+    from runner import new as spec
+    from runner.validate import validate as check
+
+    if as_list:
+        begin = (*spec.recipes(), *spec.experiments(context.obj))
+        screen.print_table(("from", ""), [(one.name, one.summary) for one in begin])
+        return
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME'; --list shows what one can begin from.")
+    for path in spec.new(context.obj, name, source or spec.DEFAULT):
+        click.echo(f"  wrote {path}")
+    screen.print_findings(check(context.obj, [name]).findings)
+    click.echo(f"Next: edit it, then runner pin {name} && runner try {name} --steps 2")
+
+
+@cli.command()
+@click.argument("specs", nargs=-1)
+@click.option("--deep", is_flag=True, help="Also read every row of their datasets.")
+@json_option
+@click.pass_context
+def validate(context: click.Context, specs: tuple[str, ...], deep: bool, as_json: bool) -> int:
+    """Check specs against every rule; all of them by default."""
+    from runner.validate import validate as check
+
+    result = check(context.obj, specs, deep=deep)
+    if as_json:
+        screen.print_json(result.document())
+    else:
+        screen.print_findings(result.findings)
+        click.echo(result.summary())
+    return EXIT_REFUSED if result.errors else 0
+
+
+@cli.command(short_help="Pin models, images and trainers to what they are now.")
+@click.argument("specs", nargs=-1, required=True)
+@click.option("--check", is_flag=True, help="Only say what can move; exit 6 when something can.")
+@click.pass_context
+def pin(context: click.Context, specs: tuple[str, ...], check: bool) -> int:
+    """Fill in revisions, digests and versions; comments and layout stay as they are."""
+    from runner.pin import find_loose
+    from runner.pin import pin as pin_specs
+
+    if check:
+        loose = find_loose(context.obj, specs)
+        for one in loose:
+            screen.print_result(str(one))
+        return EXIT_SOMETHING_TO_DO if loose else 0
+    done = pin_specs(context.obj, specs)
+    for pinned in done.pins:
+        screen.print_result(str(pinned))
+    for failure in done.failures:
+        screen.print_error(failure.message, failure.cure)
+    if not done.pins and not done.failures:
+        screen.say("everything is pinned")
+    return max((failure.exit_code for failure in done.failures), default=0)
+
+
+@cli.command()
+@click.option("--head", metavar="REV", help="Plan a commit instead of the work tree.")
+@click.option("--only", metavar="SPEC", multiple=True, help="Only these experiments.")
+@click.option("--exit-code", is_flag=True, help="Exit 6 when there is something to do.")
+@json_option
+@click.pass_context
+def plan(
+    context: click.Context, head: str | None, only: tuple[str, ...], exit_code: bool, as_json: bool
+) -> int:
+    """Show what apply would do, each run with its reason."""
+    from runner.planning import plan_here
+
+    result = plan_here(open_registry(context), head, only)
+    if as_json:
+        screen.print_json(result.model_dump(mode="json"))
+    else:
+        screen.print_plan(result)
+    if result.count("refuse"):
+        return EXIT_REFUSED
+    busy = any(result.count(verb) for verb in ("launch", "hold", "stale", "wait", "orphan"))
+    return EXIT_SOMETHING_TO_DO if exit_code and busy else 0
+
+
+@cli.command()
+@click.argument("spec")
+@click.option(
+    "--what", type=click.Choice(["command", "config"]), default="command", show_default=True,
+    help="The trainer's command, or its config with the origin of each value.",
+)  # fmt: skip
+@click.pass_context
+def render(context: click.Context, spec: str, what: str) -> None:
+    """Print exactly what would be run."""
+    from runner.render import render as rendered
+
+    click.echo(rendered(open_registry(context), spec, what))
+
+
+@cli.command("try", short_help="Train a few steps of an uncommitted spec.")
+@click.argument("spec")
+@click.option(
+    "--steps", default=2, show_default=True, type=click.IntRange(min=1), help="How many at most."
+)
+@click.pass_context
+def try_(context: click.Context, spec: str, steps: int) -> int:
+    """Train a few steps of an uncommitted spec here; nothing is recorded."""
+    from runner.trial import try_spec
+
+    return try_spec(open_registry(context), spec, steps)

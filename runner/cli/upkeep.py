@@ -1,0 +1,53 @@
+"""Commands of the repository itself, and of nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner import screen
+from runner.cli.base import cli
+from runner.errors import EXIT_REFUSED
+
+
+@cli.command(short_help="Write the JSON Schemas and reference pages.")
+@click.option("--check", is_flag=True, help="Exit 1 when a committed schema is stale.")
+@click.option("--trainer", metavar="NAME==VERSION", help="Write a trainer's keys instead.")
+@click.option(
+    "--wheel", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The trainer's wheel; by default pip downloads it.",
+)  # fmt: skip
+@click.pass_context
+def schema(context: click.Context, check: bool, trainer: str | None, wheel: Path | None) -> int:
+    """Write the JSON Schemas of specs and settings, and reference pages where docs/ has them."""
+    from runner import docs
+
+    if trainer:
+        from runner.trainers.keys.generate import write as write_keys
+
+        click.echo(f"  wrote {write_keys(trainer, wheel)}")
+        return 0
+    from runner.spec.schema import is_current, write
+
+    folder, pages = context.obj / "schemas", context.obj / "docs"
+    has_pages = docs.are_kept_in(pages)
+    if not check:
+        write(folder)
+        if has_pages:
+            docs.write(pages)
+        return 0
+    if is_current(folder) and (not has_pages or docs.is_current(pages)):
+        return 0
+    screen.print_error("a schema or a reference page is stale", "runner schema")
+    return EXIT_REFUSED
+
+
+@cli.command(hidden=True)
+@click.argument("task", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--slot", type=click.Path(path_type=Path))
+def node(task: Path, slot: Path | None) -> int:
+    """Run a task where the GPUs are; not for people."""
+    from runner.node.program import main
+
+    return main(task, slot)
