@@ -6,7 +6,7 @@ first and again with nothing changed.
 
     python -m benchmarks.validation [--specs N] [--pairs N]
 
-The bars are ratios to `check-jsonschema` in the same run, which a loaded machine slows down as much.
+The bars are ratios to `check-jsonschema` in the same run, which a loaded machine slows as much.
 Exits 1 when one is missed.
 """
 
