@@ -33,6 +33,8 @@ class Action(Section):
     """Against the newest run of this experiment with the same seed and point."""
     trainer: str | None = None
     launcher: str | None = None
+    lifted_by: Literal["writer", "owner"] | None = None
+    """Who may lift a hold: anyone with write access, or only an owner of the policy."""
     gpu_hours: Span | None = None
     cost: Cost | None = None
     """If the GPUs are rented; of what is launched or held, where a price is known."""
@@ -44,6 +46,18 @@ class Action(Section):
         return [item._asdict() for item in items]
 
 
+class Use(Section):
+    """How much of one of the policy's ceilings a plan takes."""
+
+    ceiling: str
+    """The key of registry.yaml's `policy`, such as `usd_per_month`."""
+    used: float
+    """Before this plan: this month so far, GPUs going on; 0 for what counts per apply."""
+    planned: float
+    """What the launches of this plan add, at most."""
+    limit: float
+
+
 class Plan(Section):
     """All actions on one state of the specs."""
 
@@ -52,6 +66,8 @@ class Plan(Section):
     uncommitted: bool
     digest: str
     actions: tuple[Action, ...]
+    policy: tuple[Use, ...] = Field(default=(), strict=False)
+    """Of each ceiling that registry.yaml sets."""
 
     def count(self, verb: Verb) -> int:
         """Return how many actions are `verb`."""

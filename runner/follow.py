@@ -15,7 +15,7 @@ from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
-from runner.forges import FORGES
+from runner.forges import open_forge
 from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
@@ -96,7 +96,7 @@ def apply_and_follow(
     A job in CI ends with its processes, so there local runs are always waited for.
     """
     wait = wait or (launcher.name == "local" and bool(os.environ.get("CI")))
-    first = apply(workspace, launcher, FORGES["none"], forced)
+    first = apply(workspace, launcher, open_forge(workspace), forced)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
@@ -113,11 +113,11 @@ def _follow_all(
     current = first
     while True:
         followed = _active(workspace, launcher)
-        ended = follow(workspace, launcher, FORGES["none"], followed)
+        ended = follow(workspace, launcher, open_forge(workspace), followed)
         done = done._replace(ended=(*done.ended, *ended))
         if not ended or current.plan is None or not current.plan.count("wait"):
             return done
-        current = apply(workspace, launcher, FORGES["none"], forced)
+        current = apply(workspace, launcher, open_forge(workspace), forced)
         done = done._replace(launched=(*done.launched, *current.launched))
         if not current.launched:
             return done
@@ -172,7 +172,7 @@ def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wai
     retried = retry(workspace, launcher, name)
     done = Done(None, retried.launched, ())
     if wait and not any(item.error for item in retried.launched):
-        ended = follow(workspace, launcher, FORGES["none"], [retried.record.run_id])
+        ended = follow(workspace, launcher, open_forge(workspace), [retried.record.run_id])
         return done._replace(ended=ended)
     return done
 
@@ -180,21 +180,21 @@ def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wai
 def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRecord:
     """Stop a run and write it into the ledger; with `lost` only write it off."""
     if lost:
-        return give_up(workspace, FORGES["none"], name)
+        return give_up(workspace, open_forge(workspace), name)
     record = workspace.ledger.fetch().find(name)
     launcher = LAUNCHERS[record.latest.launcher](workspace)
-    return cancel(workspace, launcher, FORGES["none"], record.run_id)
+    return cancel(workspace, launcher, open_forge(workspace), record.run_id)
 
 
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:
     """Sync at once, with `watch` again until nothing is active; return the records that changed."""
     launcher = LAUNCHERS[workspace.registry.launcher](workspace)
-    first = sync(workspace, launcher, FORGES["none"])
+    first = sync(workspace, launcher, open_forge(workspace))
     return itertools.chain(first.changed, _sync_on(workspace, launcher, first) if watch else ())
 
 
 def _sync_on(workspace: Workspace, launcher: Launcher, synced: Synced) -> Iterator[RunRecord]:
     while synced.active:
         time.sleep(POLL_SECONDS)
-        synced = sync(workspace, launcher, FORGES["none"])
+        synced = sync(workspace, launcher, open_forge(workspace))
         yield from synced.changed

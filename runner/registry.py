@@ -52,9 +52,27 @@ class Policy(Section):
     launches_per_apply: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="Runs that one apply may launch."
     )
+    gpu_hours_per_apply: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="GPU-hours that the runs of one apply may be expected to take."
+    )
+    usd_per_apply: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="US dollars that the runs of one apply may be expected to cost."
+    )
+    gpu_hours_per_month: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="GPU-hours of all runs launched in one calendar month (UTC)."
+    )
+    usd_per_month: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="US dollars of all runs launched in one calendar month (UTC)."
+    )
+    gpus_at_once: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="GPUs of all runs that go on at the same time."
+    )
     owners: tuple[str, ...] = Field(
         default=(), strict=False, description="Forge logins that may lift a ceiling."
     )
+
+
+_VARIABLE = Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
 
 
 class Registry(Section):
@@ -76,13 +94,27 @@ class Registry(Section):
     )
     dvc_remotes: DvcRemotes = Field(default=DvcRemotes(), description="Names of DVC remotes.")
     launcher: Literal["local"] = Field(default="local", description="Default launcher.")
+    forge: Literal["none", "github"] = Field(
+        default="none", description="Where statuses and comments are shown."
+    )
+    webhook: Annotated[str, _VARIABLE] | None = Field(
+        default=None,
+        description="Environment variable that holds the URL of a Slack-compatible webhook; it is "
+        "told when a run ends, fails, goes over its budget or waits too long.",
+    )
+    node_variables: tuple[Annotated[str, _VARIABLE], ...] = Field(
+        default=(),
+        strict=False,
+        description="Environment variables with which every run reaches the run store and the DVC "
+        "remotes, such as AWS_ACCESS_KEY_ID.",
+    )
     environments: dict[str, Environment] = Field(
         default={}, description="Per trainer pin, such as verl==0.9.1: image and lock."
     )
     secrets: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
         default={}, description="Names of secrets permitted per glob of experiment names."
     )
-    policy: Policy = Field(default=Policy(), description="Ceilings on launches.")
+    policy: Policy = Field(default=Policy(), description="Ceilings on launches, hours and money.")
 
 
 def find_root(start: Path) -> Path:

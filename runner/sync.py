@@ -84,8 +84,7 @@ def _is_news(before: Attempt, after: Attempt) -> bool:
 
 def _tell(workspace: Workspace, forge: Forge, snapshot: Snapshot, written: list[RunRecord]) -> None:
     told: dict[str, Status] = statuses(workspace, snapshot, written)
-    for status in told.values():
-        forge.set_status(status)
+    forge.set_statuses(told.values())
 
 
 def observe(

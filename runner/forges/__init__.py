@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runner.forges.base import Forge
 from runner.forges.none import NoForge
+from runner.workspace import Workspace
 
-FORGES: dict[str, Forge] = {"none": NoForge()}
+
+def _none(workspace: Workspace) -> Forge:
+    return NoForge()
+
+
+FORGES: dict[str, Callable[[Workspace], Forge]] = {"none": _none}
+
+
+def open_forge(workspace: Workspace) -> Forge:
+    """Return the forge that registry.yaml names."""
+    return FORGES[workspace.registry.forge](workspace)
