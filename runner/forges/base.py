@@ -11,7 +11,7 @@ DESCRIPTION_LIMIT = 140
 CONTEXT_LIMIT = 255
 """Characters of a context (GitHub's limit)."""
 COMMENT_LIMIT = 65_536
-"""Bytes of a comment in UTF-8; GitHub's limit is as many characters, so this is on the safe side."""
+"""Bytes of a comment in UTF-8; GitHub counts characters, so this is on the safe side."""
 
 
 class Status(NamedTuple):
