@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from runner import screen
 from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
+from runner.ci.places import is_ci, require_lasting
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
 from runner.forges import open_forge
 from runner.forges.base import Forge
@@ -93,31 +93,40 @@ def apply_and_follow(
 ) -> Done:
     """Apply; with `wait` follow the runs, and apply again for those that waited for them.
 
-    A job in CI ends with its processes, so there local runs are always waited for.
+    A job in CI ends with its processes and its disk, so there local runs are always waited for, and
+    what runs leave has to be elsewhere. Raises Refused when it is not.
     """
-    wait = wait or (launcher.name == "local" and bool(os.environ.get("CI")))
-    first = apply(workspace, launcher, open_forge(workspace), forced)
+    if is_ci():
+        require_lasting(workspace)
+        wait = wait or launcher.name == "local"
+    forge = open_forge(workspace)
+    first = apply(workspace, launcher, forge, forced)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
     done = Done(first.plan, first.launched, (), first.superseded_by, first.errors)
     if not wait or first.plan is None:
         return done
-    return _follow_all(workspace, launcher, forced, first, done)
+    return _follow_all(workspace, launcher, forge, forced, first, done)
 
 
 def _follow_all(
-    workspace: Workspace, launcher: Launcher, forced: Forced, first: Applied, done: Done
+    workspace: Workspace,
+    launcher: Launcher,
+    forge: Forge,
+    forced: Forced,
+    first: Applied,
+    done: Done,
 ) -> Done:
     """Follow round after round: what ends may be what others wait for."""
     current = first
     while True:
         followed = _active(workspace, launcher)
-        ended = follow(workspace, launcher, open_forge(workspace), followed)
+        ended = follow(workspace, launcher, forge, followed)
         done = done._replace(ended=(*done.ended, *ended))
         if not ended or current.plan is None or not current.plan.count("wait"):
             return done
-        current = apply(workspace, launcher, open_forge(workspace), forced)
+        current = apply(workspace, launcher, forge, forced)
         done = done._replace(launched=(*done.launched, *current.launched))
         if not current.launched:
             return done
@@ -168,7 +177,10 @@ def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, ru
 
 
 def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wait: bool) -> Done:
-    """Retry a run, and with `wait` follow it."""
+    """Retry a run, and with `wait` follow it; in CI as `apply_and_follow`."""
+    if is_ci():
+        require_lasting(workspace)
+        wait = wait or launcher.name == "local"
     retried = retry(workspace, launcher, name)
     done = Done(None, retried.launched, ())
     if wait and not any(item.error for item in retried.launched):
@@ -188,13 +200,16 @@ def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRec
 
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:
     """Sync at once, with `watch` again until nothing is active; return the records that changed."""
-    launcher = LAUNCHERS[workspace.registry.launcher](workspace)
-    first = sync(workspace, launcher, open_forge(workspace))
-    return itertools.chain(first.changed, _sync_on(workspace, launcher, first) if watch else ())
+    launcher, forge = LAUNCHERS[workspace.registry.launcher](workspace), open_forge(workspace)
+    first = sync(workspace, launcher, forge)
+    later = _sync_on(workspace, launcher, forge, first) if watch else ()
+    return itertools.chain(first.changed, later)
 
 
-def _sync_on(workspace: Workspace, launcher: Launcher, synced: Synced) -> Iterator[RunRecord]:
+def _sync_on(
+    workspace: Workspace, launcher: Launcher, forge: Forge, synced: Synced
+) -> Iterator[RunRecord]:
     while synced.active:
         time.sleep(POLL_SECONDS)
-        synced = sync(workspace, launcher, open_forge(workspace))
+        synced = sync(workspace, launcher, forge)
         yield from synced.changed

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 root=$PWD
+unset CI # its places are folders on purpose, which `runner` refuses in a job of CI
 demo=${DEMO:-.demo}
 registry=$demo/registry
 export PATH=$root/.venv/bin:$PATH # the runner, and the `python` with which DVC runs stages

@@ -160,6 +160,28 @@ class Repository:
         answer = self._git.call("cat-file", "--batch", stdin=request)
         return dict(_batch_blobs(names, answer.out))
 
+    def merged_tree(self, base: str, head: str) -> str:
+        """Return the tree that merging `head` into `base` would give; nothing is checked out.
+
+        Raises Refused, with the paths, where the two conflict or have no history in common.
+        """
+        options = ["--write-tree", "--name-only", "--no-messages", "-z"]
+        answer = self._git.ask("merge-tree", *options, base, head)
+        tree, *conflicts = (part for part in answer.text.split("\0") if part)
+        if answer.status == 0:
+            return tree
+        if answer.status == 1:
+            more = f" and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
+            raise Refused(
+                f"{head[:12]} conflicts with {base[:12]} in {', '.join(conflicts[:3])}{more}",
+                cure="merge the base into it and resolve them",
+            )
+        raise Refused(f"{head[:12]} cannot be merged into {base[:12]}: {answer.last_line}")
+
+    def add_worktree(self, folder: Path, commit: str) -> None:
+        """Check `commit` out into the new `folder`, a work tree of this repository."""
+        self._git.call("worktree", "add", "--quiet", "--detach", "--", str(folder), commit)
+
     # Remotes
 
     def remote(self, name: str | None) -> Remote | None:

@@ -1,0 +1,98 @@
+"""A comment `/runner …` on a pull request: who may, what is done, and the answer below it."""
+
+from __future__ import annotations
+
+import json
+
+from runner import screen
+from runner.ci.chat import VERBS, Command, parse
+from runner.ci.credentials import lend_token_to_git
+from runner.ci.deploy import Result, perform
+from runner.ci.event import CommentEvent, read
+from runner.ci.trial import STEPS, Trial
+from runner.errors import EXIT_REFUSED, Refused, RunnerError
+from runner.forges import open_forge
+from runner.forges.base import Forge
+from runner.forges.toolkit import set_output
+from runner.report.markdown import to_markdown
+from runner.report.page import Block, Code, Page, Table, paragraph
+from runner.workspace import Workspace
+
+
+def answer_comment(workspace: Workspace) -> int:
+    """Do what the comment of the event asks for, and answer it; return the exit code.
+
+    Comments that are not addressed to the runner are passed over.
+    """
+    event = read(CommentEvent)
+    try:
+        command = parse(event.comment.body)
+    except Refused as refusal:
+        command, problem = Command("help", ""), refusal
+    else:
+        problem = None
+    if command is None or event.action != "created" or event.issue.pull_request is None:
+        screen.say("not addressed to the runner: nothing done")
+        return 0
+    lend_token_to_git(workspace.repository)
+    forge = open_forge(workspace)
+    try:
+        page, code = _answer(workspace, forge, event, command, problem)
+    except RunnerError as error:
+        page, code = _failed(error), error.exit_code
+        screen.print_error(error.message, error.cure)
+    forge.reply(event.issue.number, to_markdown(page))
+    return code
+
+
+def _answer(
+    workspace: Workspace,
+    forge: Forge,
+    event: CommentEvent,
+    command: Command,
+    problem: Refused | None,
+) -> tuple[Page, int]:
+    login = event.comment.user.login
+    if not forge.may_write(login):
+        raise Refused(
+            f"{login} has no write access to this repository",
+            cure="ask somebody who has to write the same comment",
+        )
+    if command.verb == "help":
+        return _help(problem), EXIT_REFUSED if problem else 0
+    if command.verb == "try":
+        return _grant_trial(forge, event.issue.number, command.name), 0
+    result: Result = perform(workspace, command.verb, command.name, login)
+    return Page(tuple(paragraph(line) for line in result.lines)), result.exit_code
+
+
+def _grant_trial(forge: Forge, number: int, name: str) -> Page:
+    """Let the job that comes next try `name` at the request's head as it is now."""
+    request = forge.pull_request(number)
+    if request is None:
+        raise Refused(f"there is no pull request {number}")
+    if request.from_fork:
+        raise Refused(
+            "this pull request comes from a fork: its code is not executed before it is merged",
+            cure="push its branch to this repository once you have read it",
+        )
+    trial = Trial(number=number, head=request.head, name=name)
+    set_output("try", json.dumps(trial.model_dump()))
+    what = f"Trying {STEPS} steps of "
+    return Page((paragraph(what, Code(name), " at ", Code(request.head[:12]), "."),))
+
+
+def _help(problem: Refused | None) -> Page:
+    rows = tuple(
+        ((Code(f"/runner {verb}" + ("" if verb == "help" else " NAME")),), (text,))
+        for verb, text in VERBS.items()
+    )
+    wrong: tuple[Block, ...] = (paragraph(f"{problem.message}. There is:"),) if problem else ()
+    return Page((*wrong, Table(("comment", "what it does"), rows)))
+
+
+def _failed(error: RunnerError) -> Page:
+    """Say what was refused, or what failed outside, and the cure."""
+    what = "Refused: " if error.exit_code == EXIT_REFUSED else "This did not work: "
+    cure = (paragraph(error.cure),) if error.cure else ()
+    return Page((paragraph(f"{what}{error.message}"), *cure))

@@ -1,0 +1,99 @@
+"""What happens on the default branch: apply, sync, and what people ask for by name."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from runner import screen
+from runner.actions import NOTHING_FORCED, Forced
+from runner.ci.credentials import lend_token_to_git
+from runner.ci.event import DispatchEvent, name, read
+from runner.errors import Refused
+from runner.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
+from runner.launchers import LAUNCHERS
+from runner.launchers.base import Launcher
+from runner.policy import is_owner
+from runner.report.outcome import describe
+from runner.spec.experiment import NAME
+from runner.workspace import Workspace
+
+Verb = Literal["launch", "rerun", "retry", "cancel"]
+
+
+class Result(NamedTuple):
+    """What came of something that was asked for, in lines for people."""
+
+    lines: tuple[str, ...]
+    exit_code: int
+
+
+def apply_event(workspace: Workspace) -> int:
+    """Apply the default branch's tip; started by hand, do what its inputs ask for."""
+    lend_token_to_git(workspace.repository)
+    if name() != "workflow_dispatch":
+        return _shown(_apply(workspace))
+    event = read(DispatchEvent)
+    asked = event.inputs
+    if asked is None or asked.verb == "apply":
+        return _shown(_apply(workspace))
+    if not NAME.fullmatch(asked.name):
+        raise Refused(f"`{asked.verb}` needs the name of an experiment or run")
+    result = perform(workspace, asked.verb, asked.name, event.sender.login)
+    for line in result.lines:
+        screen.print_result(line)
+    return result.exit_code
+
+
+def sync_event(workspace: Workspace) -> int:
+    """Follow the runs, and apply for what waits: an ended run may be what others wait for."""
+    lend_token_to_git(workspace.repository)
+    for record in sync_here(workspace, watch=False):
+        screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
+    return _shown(_apply(workspace))
+
+
+def perform(workspace: Workspace, verb: Verb, what: str, login: str) -> Result:
+    """Do what somebody with write access asks for; `login` decides whether ceilings are lifted.
+
+    Raises as the commands of the same names do.
+    """
+    screen.say(f"{login} asks: {verb} {what}")
+    if verb == "cancel":
+        record = cancel_run(workspace, what)
+        ended = f"{record.run_id} {record.experiment}: {describe(record.latest)}"
+        return Result((ended,), 0)
+    by_owner = is_owner(workspace, login)
+    if verb == "retry":
+        done = retry_and_follow(
+            workspace, _launcher(workspace), what, wait=False, by_owner=by_owner
+        )
+        return _told(done)
+    names = frozenset({what})
+    forced = Forced(launch=names) if verb == "launch" else Forced(rerun=names)
+    return _told(_apply(workspace, forced._replace(by_owner=by_owner)))
+
+
+def _apply(workspace: Workspace, forced: Forced = NOTHING_FORCED) -> Done:
+    return apply_and_follow(workspace, _launcher(workspace), wait=False, forced=forced)
+
+
+def _launcher(workspace: Workspace) -> Launcher:
+    launcher: Launcher = LAUNCHERS[workspace.registry.launcher](workspace)
+    return launcher
+
+
+def _shown(done: Done) -> int:
+    done.show()
+    return done.exit_code
+
+
+def _told(done: Done) -> Result:
+    """Return what was launched, what is held still and why, and how awaited runs ended."""
+    lines = [f"{one.run_id}: " + (one.error or "launched") for one in done.launched]
+    if done.superseded_by:
+        lines.append(f"superseded by {done.superseded_by[:12]}: nothing done")
+    for action in done.plan.actions if done.plan else ():
+        if action.action not in ("launch", "keep"):
+            lines.append(f"{action.experiment}: {action.action}, {action.reason}")
+    lines += [f"{r.run_id} {r.experiment}: {describe(r.latest)}" for r in done.ended]
+    return Result(tuple(lines or ("Nothing to do.",)), done.exit_code)
