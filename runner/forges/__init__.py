@@ -13,7 +13,13 @@ def _none(workspace: Workspace) -> Forge:
     return NoForge()
 
 
-FORGES: dict[str, Callable[[Workspace], Forge]] = {"none": _none}
+def _github(workspace: Workspace) -> Forge:
+    from runner.forges.github_settings import open_github
+
+    return open_github(workspace)
+
+
+FORGES: dict[str, Callable[[Workspace], Forge]] = {"none": _none, "github": _github}
 
 
 def open_forge(workspace: Workspace) -> Forge:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, Protocol
 
+from runner.errors import OutsideError
+
 StatusState = Literal["pending", "success", "failure"]
 DESCRIPTION_LIMIT = 140
 """Characters of a description (GitHub's limit for commit statuses)."""
@@ -12,6 +14,13 @@ CONTEXT_LIMIT = 255
 """Characters of a context (GitHub's limit)."""
 COMMENT_LIMIT = 65_536
 """Bytes of a comment in UTF-8; GitHub counts characters, so this is on the safe side."""
+
+
+class NotPermitted(OutsideError):
+    """The forge knows our token and does not let it do this, such as a fork's read-only one.
+
+    Trying again does not help; what was to be shown can still be said in the job's summary.
+    """
 
 
 class Status(NamedTuple):
