@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from runner.errors import Refused
 from runner.spec.section import RelativePath, Section
@@ -73,6 +74,24 @@ class Policy(Section):
 
 
 _VARIABLE = Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
+_OF_FORGE = re.compile(r"(GITHUB|ACTIONS|RUNNER|GIT_CONFIG)_.*")
+
+
+def is_of_forge(name: str) -> bool:
+    """Whether a variable is the forge's own, such as GITHUB_TOKEN: no node ever gets one."""
+    return _OF_FORGE.fullmatch(name) is not None
+
+
+def _check_variable(name: str) -> str:
+    if is_of_forge(name):
+        raise ValueError(
+            f"`{name}` is the forge's own, and no node ever gets one of those; delete it: what a "
+            "run needs of the forge comes in a token of its own, under another name"
+        )
+    return name
+
+
+NodeVariable = Annotated[str, AfterValidator(_check_variable)]
 
 
 class Registry(Section):
@@ -102,7 +121,7 @@ class Registry(Section):
         description="Environment variable that holds the URL of a Slack-compatible webhook; it is "
         "told when a run ends, fails, goes over its budget or waits too long.",
     )
-    node_variables: tuple[Annotated[str, _VARIABLE], ...] = Field(
+    node_variables: tuple[Annotated[NodeVariable, _VARIABLE], ...] = Field(
         default=(),
         strict=False,
         description="Environment variables with which every run reaches the run store and the DVC "
@@ -111,7 +130,7 @@ class Registry(Section):
     environments: dict[str, Environment] = Field(
         default={}, description="Per trainer pin, such as verl==0.9.1: image and lock."
     )
-    secrets: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
+    secrets: dict[str, Annotated[tuple[NodeVariable, ...], Field(strict=False)]] = Field(
         default={}, description="Names of secrets permitted per glob of experiment names."
     )
     policy: Policy = Field(default=Policy(), description="Ceilings on launches, hours and money.")

@@ -76,8 +76,13 @@ class Draft:
         return self.put(entry.path, complete.to_json())
 
     def set_applied(self, commit: str) -> Draft:
-        """Note `commit` as the last that was reconciled."""
-        return self.put(APPLIED, ledger_json({"commit": commit}))
+        """Note `commit` as the last that was reconciled, and which was before it.
+
+        The same commit again leaves what was before it: see `runner.trust`.
+        """
+        last = self.snapshot.applied()
+        before = self.snapshot.applied_before() if last == commit else last
+        return self.put(APPLIED, ledger_json({"commit": commit, "before": before}))
 
     def changes(self, message: str = "") -> Changes:
         """Return everything put so far."""

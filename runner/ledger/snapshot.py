@@ -87,6 +87,10 @@ class Snapshot:
         """Return the last commit that was reconciled, None before the first."""
         return (self._json(APPLIED) or {}).get("commit")
 
+    def applied_before(self) -> str | None:
+        """Return the commit that was reconciled before that one, None where there was none."""
+        return (self._json(APPLIED) or {}).get("before")
+
     def experiment(self, name: str) -> ExperimentEntry | None:
         """Return what is known of the experiment, None when it was never reconciled."""
         content = self.read(entry_path(name))

@@ -6,20 +6,32 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from runner.findings import Finding
-from runner.registry import FILE
+from runner.registry import FILE, Registry, is_of_forge
 from runner.rules.base import Subject
 
 
 def secrets(subject: Subject) -> Iterator[Finding]:
     """A spec names only secrets that registry.yaml permits for experiments of its name."""
-    permitted = {
-        secret
-        for pattern, names in subject.context.registry.secrets.items()
-        if fnmatchcase(subject.name, pattern)
-        for secret in names
-    }
+    permitted = permitted_secrets(subject.context.registry, subject.name)
     for index, secret in enumerate(subject.spec.secrets):
-        if secret not in permitted:
-            message = f"{FILE} does not permit the secret `{secret}` for `{subject.name}`"
-            cure = f"delete it, or ask an owner to add it to `secrets` of {FILE}"
+        if is_of_forge(secret):
+            message = f"`{secret}` is the forge's own, and no node ever gets one of those"
+            cure = "delete it; what a run needs of the forge comes in a token of another name"
             yield subject.at(("secrets", index), message, cure)
+        elif secret not in permitted:
+            message = f"{FILE} does not permit the secret `{secret}` for `{subject.name}`"
+            cure = (
+                f"delete it, or ask an owner to add it to `secrets` of {FILE}; that counts from "
+                "the apply after the one that merges it"
+            )
+            yield subject.at(("secrets", index), message, cure)
+
+
+def permitted_secrets(registry: Registry, name: str) -> frozenset[str]:
+    """Return the secrets that `registry` permits for the experiment `name`."""
+    return frozenset(
+        secret
+        for pattern, names in registry.secrets.items()
+        if fnmatchcase(name, pattern)
+        for secret in names
+    )

@@ -288,5 +288,15 @@ def test_every_write_is_json_that_reads_well(clones: Clones) -> None:
     ledger: Ledger = make_ledger(clones[1][0])
     after = ledger.transact(lambda s: Draft(s).set_applied("a" * 40).changes(), "Applied")
     text = after.read("applied.json") or b""
-    assert json.loads(text) == {"commit": "a" * 40}
+    assert json.loads(text) == {"commit": "a" * 40, "before": None}
     assert text.endswith(b"}\n")
+
+
+def test_what_was_applied_before_stays_when_the_same_is_applied_again(clones: Clones) -> None:
+    ledger: Ledger = make_ledger(clones[1][0])
+    one, two = "a" * 40, "b" * 40
+    seen = []
+    for commit in (one, one, two, two):
+        after = ledger.transact(lambda s, c=commit: Draft(s).set_applied(c).changes(), "Applied")
+        seen.append((after.applied(), after.applied_before()))
+    assert seen == [(one, None), (one, None), (two, one), (two, one)]
