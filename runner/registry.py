@@ -91,7 +91,8 @@ def _check_variable(name: str) -> str:
     return name
 
 
-NodeVariable = Annotated[str, AfterValidator(_check_variable)]
+_REACHES_A_NODE = AfterValidator(_check_variable)
+_Secret = Annotated[str, _REACHES_A_NODE]
 
 
 class Registry(Section):
@@ -121,7 +122,7 @@ class Registry(Section):
         description="Environment variable that holds the URL of a Slack-compatible webhook; it is "
         "told when a run ends, fails, goes over its budget or waits too long.",
     )
-    node_variables: tuple[Annotated[NodeVariable, _VARIABLE], ...] = Field(
+    node_variables: tuple[Annotated[str, _VARIABLE, _REACHES_A_NODE], ...] = Field(
         default=(),
         strict=False,
         description="Environment variables with which every run reaches the run store and the DVC "
@@ -130,7 +131,7 @@ class Registry(Section):
     environments: dict[str, Environment] = Field(
         default={}, description="Per trainer pin, such as verl==0.9.1: image and lock."
     )
-    secrets: dict[str, Annotated[tuple[NodeVariable, ...], Field(strict=False)]] = Field(
+    secrets: dict[str, Annotated[tuple[_Secret, ...], Field(strict=False)]] = Field(
         default={}, description="Names of secrets permitted per glob of experiment names."
     )
     policy: Policy = Field(default=Policy(), description="Ceilings on launches, hours and money.")
