@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from importlib.util import find_spec
 from urllib.parse import urlparse
 
 from runner import screen
@@ -16,7 +17,7 @@ from runner.workspace import Workspace
 
 API_URL = "https://api.github.com"
 SERVER_URL = "https://github.com"
-REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
+REPOSITORY = re.compile(r"(?!\.\.?/)[A-Za-z0-9._-]+/(?!\.\.?$)[A-Za-z0-9._-]+")
 _SCP_LIKE = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
 """`git@github.com:owner/name.git`, as scp writes places."""
 
@@ -45,6 +46,9 @@ def open_github(workspace: Workspace) -> Forge:
         return NoForge()
     if not REPOSITORY.fullmatch(repository):
         raise Refused(f"{repository!r} is no owner/name", cure="set GITHUB_REPOSITORY=owner/name")
+    if find_spec("github") is None:
+        _say_once("nothing is shown on GitHub: PyGithub is missing; pip install 'rollbook[github]'")
+        return NoForge()
     return GitHubForge(repository, token, api, server)
 
 
