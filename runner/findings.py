@@ -31,6 +31,8 @@ class Finding(NamedTuple):
     """What is wrong and why, with the numbers in it."""
     cure: str
     """What to do about it."""
+    mended: str = ""
+    """The line as it should be, where that is known."""
 
 
 def at(mark: Mark, key: str, rule: str, message: str, cure: str, level: Level = "error") -> Finding:

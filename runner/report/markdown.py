@@ -8,17 +8,21 @@ import unicodedata
 from urllib.parse import quote
 
 from runner.report.page import (
+    Address,
     Block,
     Code,
+    Difference,
     Folded,
     Heading,
     Image,
     Inline,
+    Items,
     Line,
     Link,
     Log,
     Page,
     Paragraph,
+    Small,
     Strong,
     Table,
 )
@@ -75,11 +79,11 @@ def code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def code_block(lines: tuple[str, ...]) -> str:
+def code_block(lines: tuple[str, ...], language: str = "text") -> str:
     """Return lines as a fenced block that no line in it can end."""
     shown = ["".join(c for c in line if c == "\t" or _visible(c) == c) for line in lines]
     fence = "`" * max(3, max(map(_longest_run, shown), default=0) + 1)
-    return "\n".join([f"{fence}text", *shown, fence])
+    return "\n".join([f"{fence}{language}", *shown, fence])
 
 
 def _longest_run(text: str) -> int:
@@ -103,9 +107,26 @@ def _block(block: Block) -> str:
             return f"![{escape(block.alt)}]({_target(block.path)})"
         case Log():
             return code_block(block.lines)
+        case Items():
+            return "\n".join(f"- {_line(line)}" for line in block.lines)
+        case Difference():
+            return _difference(block)
+        case Small():
+            return f"<sub>{_line(block.line)}</sub>"
         case Folded():
             inner = "\n\n".join(_block(one) for one in block.blocks)
             return f"<details><summary>{_summary(block.summary)}</summary>\n\n{inner}\n\n</details>"
+
+
+def _difference(block: Difference) -> str:
+    before = (f"-{_flat_line(block.before)}",) if block.before else ()
+    return code_block((*before, f"+{_flat_line(block.after)}"), "diff")
+
+
+def _flat_line(text: str) -> str:
+    """Return text on one line, with the spaces that it begins with."""
+    indent = len(text) - len(text.lstrip(" "))
+    return " " * indent + _flat(text)
 
 
 def _summary(text: str) -> str:
@@ -139,6 +160,8 @@ def _inline(part: Inline) -> str:
             return f"**{escape(part.text)}**"
         case Link():
             return f"[{escape(part.label)}]({_target(part.target)})"
+        case Address():
+            return _address(part)
         case str():
             return _spaced(part)
 
@@ -148,6 +171,13 @@ def _spaced(text: str) -> str:
     before = " " if text[:1].isspace() else ""
     after = " " if text[-1:].isspace() and text.strip() else ""
     return before + escape(text) + after
+
+
+def _address(part: Address) -> str:
+    """Return a link to a site; where there is no address of one, its label alone."""
+    if not part.url.startswith(("https://", "http://")):
+        return escape(part.label)
+    return f"[{escape(part.label)}]({quote(part.url, safe='/.-_~#:?=&%')})"
 
 
 def _target(path: str) -> str:

@@ -32,7 +32,18 @@ class Link:
     target: str
 
 
-Inline: TypeAlias = str | Code | Strong | Link
+@dataclass(frozen=True)
+class Address:
+    """A link to another site, such as a line of a file on the forge; empty addresses link nowhere.
+
+    The address is one that we have made, never a spec's.
+    """
+
+    label: str
+    url: str
+
+
+Inline: TypeAlias = str | Code | Strong | Link | Address
 Line: TypeAlias = tuple[Inline, ...]
 """Inline parts that follow one another."""
 
@@ -76,6 +87,28 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Items:
+    """A list; an entry a line."""
+
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A line of a file as it is, and as it should be; `before` is empty where it is not known."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Small:
+    """What hardly anybody needs, in small letters."""
+
+    line: Line
+
+
+@dataclass(frozen=True)
 class Folded:
     """What is there for whoever opens it."""
 
@@ -83,7 +116,7 @@ class Folded:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Heading | Paragraph | Table | Image | Log | Folded
+Block: TypeAlias = Heading | Paragraph | Table | Image | Log | Items | Difference | Small | Folded
 
 
 @dataclass(frozen=True)

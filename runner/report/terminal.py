@@ -9,17 +9,21 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from runner.report.page import (
+    Address,
     Block,
     Code,
+    Difference,
     Folded,
     Heading,
     Image,
     Inline,
+    Items,
     Line,
     Link,
     Log,
     Page,
     Paragraph,
+    Small,
     Strong,
     Table,
 )
@@ -53,9 +57,20 @@ def _block(block: Block) -> RenderableType:
             return Text(block.path, "dim")
         case Log():
             return Padding(Text("\n".join(map(_plain, block.lines)), "red"), (0, 0, 0, 2))
+        case Items():
+            return Text("\n").join(Text("• ").append_text(_line(line)) for line in block.lines)
+        case Difference():
+            return _difference(block)
+        case Small():
+            return _line(block.line, "dim")
         case Folded():
             inner = [Padding(_block(one), (1, 0, 0, 2)) for one in block.blocks]
             return Group(Text(block.summary, "bold"), *inner)
+
+
+def _difference(block: Difference) -> Text:
+    before = Text(f"-{_plain(block.before)}\n" if block.before else "", "red")
+    return before.append(f"+{_plain(block.after)}", "green")
 
 
 def _table(table: Table) -> RichTable:
@@ -87,7 +102,7 @@ def _inline(part: Inline) -> Text:
             return Text(_plain(part.text), "cyan")
         case Strong():
             return Text(_plain(part.text), "bold")
-        case Link():
+        case Link() | Address():
             return Text(_plain(part.label), "cyan")
         case str():
             return Text(_plain(part))

@@ -1,0 +1,38 @@
+"""What a plan's text needs beside the plan: whose request it is, and where its files are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from runner.actions import Launchable
+from runner.report.plan_reward import RewardTable
+
+
+def _no_file(_path: str) -> None:
+    return None
+
+
+class About(NamedTuple):
+    """The request that a plan is of."""
+
+    number: int | None
+    """The pull request; None where there is none, as in a merge queue."""
+    head: str
+    """The commit that asks to be merged."""
+    base: str
+    """The commit that it would be merged into."""
+    link: Callable[[str, int | None], str]
+    """Address of a file of the head, at a line or as a whole; empty where there is none."""
+    read: Callable[[str], bytes | None] = _no_file
+    """Content of a file of the planned tree; None where there is none."""
+    runs: tuple[Launchable, ...] = ()
+    """The plan's runs, as `make_plan` gives them: for GPUs, determinism and environments."""
+    owners: tuple[str, ...] = ()
+    """Who may lift a ceiling: `policy.owners` of registry.yaml."""
+    version: str = ""
+    """The runner's."""
+    complete: str = ""
+    """Address of the whole plan as JSON; empty where there is none."""
+    rewards: tuple[RewardTable, ...] | None = ()
+    """What the reward check found; None while it goes on, empty where nothing is checked."""

@@ -1,0 +1,83 @@
+"""A plan in one line: the comment's headline, and the description of its status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.actions import Action, Plan, Verb
+from runner.forecast.lines import text
+from runner.forecast.span import Span
+from runner.forges.base import DESCRIPTION_LIMIT
+from runner.report.notation import plural
+from runner.report.plan_groups import span
+
+
+def headline(plan: Plan, owners: Sequence[str] = ()) -> str:
+    """Return the plan in at most 140 characters of plain text; `owners` may lift its ceilings."""
+    line = "; ".join(_parts(plan, owners)) or _nothing(plan)
+    flat = " ".join(line.split())
+    return flat if len(flat) <= DESCRIPTION_LIMIT else f"{flat[: DESCRIPTION_LIMIT - 1]}…"
+
+
+def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
+    if refused := _those(plan, "refuse"):
+        yield f"refused: {refused[0].reason[:DESCRIPTION_LIMIT]}{_others(refused)}"
+    if launched := _those(plan, "launch"):
+        yield f"launches {plural(len(launched), 'run')}{launch_sums(launched)}"
+    held = _those(plan, "hold")
+    if over := [one for one in held if one.lifted_by == "owner"]:
+        whom = ", ".join(owners) or "an owner"
+        yield f"{len(over)} held for {whom}: {_ceiling(over[0])}"
+    if rest := len(held) - len(over):
+        yield f"{rest} held"
+    words: dict[Verb, str] = {
+        "wait": "waiting for another run",
+        "stale": "stale",
+        "orphan": "going on without spec",
+    }
+    for action, said in words.items():
+        if number := plan.count(action):
+            yield f"{number} {said}"
+
+
+def launch_sums(launched: Sequence[Action]) -> str:
+    """Return what launched runs take together, as far as it is known of all of them."""
+    money = span(_money(one) for one in launched)
+    hours = span(one.gpu_hours for one in launched)
+    parts = [f"about ${text(money.low, money.high)}"] if money else []
+    parts += [f"{text(hours.low, hours.high)} GPU-h"] if hours else []
+    parts += [each] if (each := _each(launched)) else []
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _money(action: Action) -> Span | None:
+    return Span(low=action.cost.low, high=action.cost.high) if action.cost else None
+
+
+def _each(launched: Sequence[Action]) -> str:
+    """Return how long one of the runs takes: about, or from the shortest to the longest."""
+    spans = [one.forecast.hours for one in launched if one.forecast and one.forecast.hours]
+    if not spans or len(spans) < len(launched):
+        return ""
+    each = " each" if len(launched) > 1 else ""
+    middles = [(one.low + one.high) / 2 for one in spans]
+    return f"~{text(min(middles), max(middles))} h{each}"
+
+
+def _ceiling(action: Action) -> str:
+    """Return what a held run is over, from its reason."""
+    return action.reason.rpartition("; ")[2].partition(", lifted by ")[0]
+
+
+def _others(refused: Sequence[Action]) -> str:
+    others = len({one.experiment for one in refused}) - 1
+    return f" (and {plural(others, 'more experiment')})" if others else ""
+
+
+def _those(plan: Plan, verb: Verb) -> list[Action]:
+    return [action for action in plan.actions if action.action == verb]
+
+
+def _nothing(plan: Plan) -> str:
+    kept = plan.count("keep")
+    return f"nothing to do: {plural(kept, 'run')} as planned" if kept else "nothing to do"

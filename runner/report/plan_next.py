@@ -1,0 +1,82 @@
+"""What to type next, and who may: each plan ends with commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.report.page import Block, Code, Inline, Line, Paragraph, Strong
+from runner.report.plan_about import About
+from runner.report.plan_groups import Group
+from runner.report.plan_measure import Measure
+
+_NAMED = 3
+
+
+def hold_lines(groups: Sequence[Group], about: About, measure: Measure) -> list[Block]:
+    """Return who may lift what is held, and with which words."""
+    lines: list[Line] = []
+    for lifted_by, whom in (("owner", _owners(about, measure)), ("writer", _WRITERS)):
+        held = [one.first.experiment for one in groups if one.first.lifted_by == lifted_by]
+        if held:
+            lines.append((*_held(held, measure), "needs ", *whom, ": ", *_words(held[0], about)))
+    return [Paragraph(tuple(lines))] if lines else []
+
+
+_WRITERS: Line = ("a word of anyone with write access",)
+
+
+def _owners(about: About, measure: Measure) -> Line:
+    """Name the owners as code, which mentions nobody."""
+    if not about.owners:
+        return ("an owner, and registry.yaml names none under `policy`",)
+    names: list[Inline] = ["the yes of "]
+    for number, owner in enumerate(about.owners[: measure.unfolded]):
+        names += [" or "] if number else []
+        names.append(Code(measure.clip(owner)))
+    return tuple(names)
+
+
+def _held(names: Sequence[str], measure: Measure) -> Line:
+    unique = list(dict.fromkeys(names))
+    shown: list[Inline] = [Strong("Held"), ": "]
+    for number, name in enumerate(unique[:_NAMED]):
+        shown += [", "] if number else []
+        shown.append(Code(measure.clip(name)))
+    if len(unique) > _NAMED:
+        shown.append(f" and {len(unique) - _NAMED:,} more")
+    return (*shown, " ")
+
+
+def _words(name: str, about: About) -> Line:
+    command = Code(f"runner launch {name}")
+    if about.number is None:
+        return (command, " once it is merged")
+    return (command, " or the comment ", Code(f"/runner launch {name}"), ", once it is merged")
+
+
+def next_line(groups: Sequence[Group], refused: Sequence[str], about: About) -> Paragraph | None:
+    """Return the commands that lead on from this plan; None where there is nothing to do."""
+    parts: list[Line] = []
+    if refused:
+        parts.append((Code(f"runner validate {refused[0]}"), " says the same before you push"))
+    if trial := _first(groups, "launch") or _first(groups, "hold"):
+        line: Line = (Code(f"runner try {trial} --steps 2"), " before merging")
+        if about.number is not None:
+            line = (*line, " (or comment ", Code(f"/runner try {trial}"), ")")
+        parts.append(line)
+    if stale := _first(groups, "stale"):
+        parts.append((Code(f"runner rerun {stale}"), " runs a stale one again"))
+    if gone := next((one.first for one in groups if one.first.action == "orphan"), None):
+        parts.append((Code(f"runner cancel {gone.run_id}"), " stops what its spec has left"))
+    if not parts:
+        return None
+    if about.number is not None:
+        parts.append((Code("/runner help"),))
+    joined: list[Inline] = [Strong("Next"), ": "]
+    for number, part in enumerate(parts):
+        joined += [" · ", *part] if number else part
+    return Paragraph((tuple(joined),))
+
+
+def _first(groups: Sequence[Group], verb: str) -> str | None:
+    return next((one.first.experiment for one in groups if one.first.action == verb), None)

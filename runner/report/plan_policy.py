@@ -1,0 +1,47 @@
+"""How much of the policy's ceilings a plan takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.actions import Use
+from runner.report.page import Inline, Line, Paragraph, Strong
+from runner.report.plan_groups import Group
+
+_FORMS = {
+    "launches_per_apply": "{} of {} launches",
+    "gpu_hours_per_apply": "{} of {} GPU-h",
+    "usd_per_apply": "${} of ${} per merge",
+    "gpu_hours_per_month": "{} of {} GPU-h this month",
+    "usd_per_month": "${} of ${} this month",
+    "gpus_at_once": "{} of {} GPUs at once",
+}
+"""How each ceiling of registry.yaml's `policy` reads."""
+
+
+def policy_line(uses: Sequence[Use], groups: Sequence[Group]) -> list[Paragraph]:
+    """Return a line with each ceiling; what holds something back, or is over, is strong."""
+    if not uses:
+        return []
+    held = [one.first.reason for one in groups if one.first.lifted_by == "owner"]
+    over = [_is_over(use) or any(use.ceiling in reason for reason in held) for use in uses]
+    line: list[Inline] = [Strong("Over policy" if any(over) else "Within policy"), ": "]
+    for number, (use, is_over) in enumerate(zip(uses, over, strict=True)):
+        line += [" · "] if number else []
+        line.append(Strong(_told(use)) if is_over else _told(use))
+    together: Line = tuple(line)
+    return [Paragraph((together,))]
+
+
+def _is_over(use: Use) -> bool:
+    return use.used + use.planned > use.limit
+
+
+def _told(use: Use) -> str:
+    form = _FORMS.get(use.ceiling, f"{use.ceiling} {{}} of {{}}")
+    return form.format(_amount(use.used + use.planned), _amount(use.limit))
+
+
+def _amount(value: float) -> str:
+    """Return a whole number, with a decimal only where there is little of it."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"

@@ -1,0 +1,76 @@
+"""What the reward check found, as a table for people: how the reward scores known answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from runner.report.page import Block, Code, Folded, Table, paragraph
+from runner.report.plan_measure import Measure
+
+Verdict = Literal["ok", "bad", "note"]
+_MARKS: dict[Verdict, str] = {"ok": "✅", "bad": "❌", "note": "ℹ️"}
+_WORDS: dict[Verdict, str] = {"ok": "ok", "bad": "look at it", "note": "ok, with a note"}
+
+
+class RewardRow(NamedTuple):
+    """How one kind of answer is scored."""
+
+    answer: str
+    """What is answered, such as `reference solution`."""
+    expected: str
+    """The score that a sound reward gives; empty where there is none to expect."""
+    score: str
+    """The mean score."""
+    verdict: Verdict
+    note: str
+    """What follows from the score, where something does."""
+
+
+@dataclass(frozen=True)
+class RewardTable:
+    """What was found about one reward function."""
+
+    reward: str
+    """File and function."""
+    rows_from: str
+    """Where the rows come from, such as `the dataset card's sample`."""
+    count: int
+    """Rows that were scored."""
+    seconds: float
+    """How long it took."""
+    verdict: Verdict
+    rows: tuple[RewardRow, ...]
+    error: str = ""
+    """Why nothing could be scored, as the check's process said it."""
+
+
+def reward_folds(tables: tuple[RewardTable, ...] | None, measure: Measure) -> list[Block]:
+    """Return a folded table per reward; None is a check that goes on."""
+    if tables is None:
+        return [paragraph("Reward check: running; this comment will say what it found")]
+    return [_fold(table, measure) for table in tables[: measure.rows]]
+
+
+def _fold(table: RewardTable, measure: Measure) -> Folded:
+    clip = measure.clip
+    rows = "1 row" if table.count == 1 else f"{table.count:,} rows"
+    facts = f"({rows}, no secrets, no network, {table.seconds:.1f} s)"
+    if table.error:
+        said = paragraph(Code(clip(table.reward)), " could not be checked: ", clip(table.error))
+        return Folded(f"❌ Reward check {facts}: could not run", (said,))
+    sign = "" if table.verdict == "ok" else f"{_MARKS[table.verdict]} "
+    origin = paragraph(Code(clip(table.reward)), f" on {clip(table.rows_from)}")
+    scores = Table(
+        ("answer given", "expected", "mean score", ""),
+        tuple(_row(row, measure) for row in table.rows[: measure.rows]),
+    )
+    return Folded(f"{sign}Reward check {facts}: {_WORDS[table.verdict]}", (origin, scores))
+
+
+def _row(row: RewardRow, measure: Measure) -> tuple[tuple[str, ...], ...]:
+    clip = measure.clip
+    told = f"{_MARKS[row.verdict]} {clip(row.note)}".rstrip()
+    return tuple(
+        (text,) for text in (clip(row.answer), clip(row.expected) or "–", clip(row.score), told)
+    )

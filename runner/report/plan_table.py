@@ -1,0 +1,134 @@
+"""The table of a plan: what happens to each experiment, why, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.actions import Verb
+from runner.forecast.lines import text
+from runner.forecast.span import Span
+from runner.report.notation import plural
+from runner.report.page import Address, Block, Folded, Line, Table, compact_table
+from runner.report.plan_about import About
+from runner.report.plan_groups import Group, reason, span
+from runner.report.plan_measure import Measure
+from runner.spec.load import path_of
+from runner.spec.resources import Resources
+
+HEADER = ("", "experiment", "why", "runs", "steps", "GPUs", "hours", "cost (USD)")
+_ICONS: dict[Verb, str] = {
+    "launch": "🚀 launch",
+    "hold": "✋ hold",
+    "wait": "⏳ wait",
+    "orphan": "⚠️ orphan",
+    "stale": "💤 stale",
+    "keep": "✔️ keep",
+}
+_NAMED = 3
+"""Experiments named where several are summed up."""
+
+Row = tuple[Line, ...]
+
+
+def plan_table(groups: Sequence[Group], about: About, measure: Measure) -> list[Block]:
+    """Return the table; rows beyond what is seen at once are folded below it."""
+    rows = [_row(group, about, measure) for group in groups[: measure.rows] if _is_telling(group)]
+    summed = [*_stale(groups, about, measure), *_kept(groups, about, measure)]
+    seen = max(1, measure.unfolded - len(summed))
+    if not rows and not summed:
+        return []
+    blocks: list[Block] = [_table([*rows[:seen], *summed])]
+    if hidden := rows[seen:]:
+        blocks.append(Folded(plural(len(hidden), "more row"), (_table(hidden),)))
+    left = sum(_is_telling(group) for group in groups[measure.rows :])
+    if left:
+        blocks.append(Folded(f"{left:,} more in the artifact", ()))
+    return blocks
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    return compact_table(HEADER, tuple(rows))
+
+
+def _is_telling(group: Group) -> bool:
+    """Whether a group has a row of its own: stale and kept runs are summed up."""
+    return group.first.action not in ("stale", "keep")
+
+
+def _row(group: Group, about: About, measure: Measure) -> Row:
+    action, spec = group.first, group.resolved.run.spec if group.resolved else None
+    forecast = group.forecast
+    steps = f"{forecast.steps:,}" if forecast and forecast.steps is not None else ""
+    return (
+        (_ICONS[action.action],),
+        (_experiment(action.experiment, about, measure),),
+        (measure.clip(reason(action)),),
+        (group.runs,),
+        (steps,),
+        (gpus(spec.resources) if spec else "",),
+        (_between(group.hours),),
+        (_between(_cost(group)),),
+    )
+
+
+def _experiment(name: str, about: About, measure: Measure) -> Address:
+    return Address(measure.clip(name), about.link(path_of(name), None))
+
+
+def gpus(resources: Resources) -> str:
+    """Return the GPUs of one run: `8×H100`, `2 nodes of 8×H100`, `CPU`."""
+    if resources.accelerators is None:
+        return "CPU"
+    kind, _, number = resources.accelerators.partition(":")
+    one = f"{number}×{kind}"
+    return one if resources.nodes == 1 else f"{resources.nodes} nodes of {one}"
+
+
+def _between(known: Span | None) -> str:
+    return text(known.low, known.high) if known else ""
+
+
+def _cost(group: Group) -> Span | None:
+    costs = (one.cost for one in group.actions)
+    return span(Span(low=one.low, high=one.high) if one else None for one in costs)
+
+
+def _stale(groups: Sequence[Group], about: About, measure: Measure) -> Iterator[Row]:
+    """Yield a row per cause of staleness."""
+    causes: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.first.action == "stale":
+            causes.setdefault(reason(group.first), []).append(group)
+    for cause, stale in list(causes.items())[:_NAMED]:
+        yield _summed("stale", stale, f"{measure.clip(cause)}, unchanged here", about, measure)
+    if len(causes) > _NAMED:
+        rest = [group for stale in list(causes.values())[_NAMED:] for group in stale]
+        yield _summed("stale", rest, "other inputs", about, measure)
+
+
+def _kept(groups: Sequence[Group], about: About, measure: Measure) -> Iterator[Row]:
+    """Yield a row of what stays as it is, and one of what does so although it ended badly."""
+    kept = [group for group in groups if group.first.action == "keep"]
+    bad = [group for group in kept if any("; runner retry" in one.reason for one in group.actions)]
+    fine = [group for group in kept if group not in bad] if bad else kept
+    if bad:
+        told = measure.clip(bad[0].first.reason.partition("; runner retry")[0])
+        more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+        yield _summed("keep", bad, f"{told}{more}: not tried again by itself", about, measure)
+    if fine:
+        yield _summed("keep", fine, "as they are", about, measure)
+
+
+def _summed(verb: Verb, groups: Sequence[Group], why: str, about: About, measure: Measure) -> Row:
+    names = list(dict.fromkeys(group.first.experiment for group in groups))
+    shown: list[Address | str] = []
+    for name in names[:_NAMED] if len(names) <= _NAMED or verb == "stale" else ():
+        shown += [", "] if shown else []
+        shown.append(_experiment(name, about, measure))
+    if not shown:
+        shown = [plural(len(names), "experiment")]
+    elif len(names) > _NAMED:
+        shown.append(f" and {len(names) - _NAMED:,} more")
+    runs = sum(len(group.actions) for group in groups)
+    count = "0" if verb == "stale" else plural(runs, "run")
+    return ((_ICONS[verb],), tuple(shown), (why,), (count,), ("",), ("",), ("",), ("",))
