@@ -16,12 +16,14 @@ from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
 @click.pass_context
 def init(context: click.Context, directory: Path | None) -> None:
     """Make a git repository a registry; nothing that is there is overwritten."""
-    from runner.initialize import initialize
+    from runner.initialize import initialize, next_steps
 
     target = directory or context.obj
     for path in initialize(target):
         click.echo(f"  wrote {path}")
-    click.echo(f"{target} is a registry. Next: commit these files, then runner plan")
+    click.echo(f"{target} is a registry. Next:")
+    for number, step in enumerate(next_steps(target), start=1):
+        click.echo(f"  {number}. {step}")
 
 
 @cli.command(short_help="Write a commented spec from a recipe.")
