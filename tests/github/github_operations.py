@@ -1,0 +1,323 @@
+"""The operations of GitHub's REST API that the stand-in knows: one function each, and a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from github_answers import Answers
+from github_git import commit_of, is_ancestor
+from github_state import Comment, PullRequest, Reaction, Repository, State, Status, Token, now
+
+DESCRIPTION_LIMIT, CONTEXT_LIMIT, COMMENT_LIMIT = 140, 255, 65_536
+STATUSES_LIMIT = 1_000
+"""Statuses of one commit and context."""
+T = TypeVar("T")
+
+
+class Problem(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, message: str, *details: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.details = status, message, details
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Call(NamedTuple):
+    """One request, taken apart."""
+
+    state: State
+    answers: Answers
+    repository: Repository
+    token: Token
+    names: dict[str, str]
+    """What the placeholders of the path stand for."""
+    query: dict[str, str]
+    body: dict[str, Any]
+    url: str
+    """The address that was asked for, without its query."""
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    headers: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def not_found() -> NoReturn:
+    raise Problem(404, "Not Found")
+
+
+def _invalid(message: str) -> NoReturn:
+    raise Problem(422, "Validation Failed", message)
+
+
+def _page(call: Call, items: Sequence[T]) -> tuple[list[T], dict[str, str]]:
+    """Return one page of `items` and the header that links to the others."""
+    size, number = int(call.query.get("per_page", 30)), int(call.query.get("page", 1))
+    last = max(1, -(-len(items) // size))
+    pages = {}
+    if number > 1:
+        pages |= {"prev": min(number - 1, last), "first": 1}
+    if number < last:
+        pages |= {"next": number + 1, "last": last}
+    links = [
+        f'<{call.url}?{urlencode(call.query | {"page": page})}>; rel="{name}"'
+        for name, page in pages.items()
+    ]
+    headers = {"link": ", ".join(links)} if links else {}
+    return list(items[(number - 1) * size : number * size]), headers
+
+
+def _listed(call: Call, items: Sequence[T], write: Callable[[T], dict[str, Any]]) -> Answer:
+    chosen, headers = _page(call, items)
+    return Answer(200, [write(item) for item in chosen], headers)
+
+
+# The account and the repository
+
+
+def rate_limit(call: Call) -> Answer:
+    left = call.token.limit - call.token.used
+    core = {"limit": call.token.limit, "remaining": left, "used": call.token.used}
+    core["reset"] = (int(time.time()) // 3600 + 1) * 3600
+    return Answer(200, {"resources": {"core": core, "search": core}, "rate": core})
+
+
+def own_account(call: Call) -> Answer:
+    if call.token.is_installation:
+        raise Problem(403, "Resource not accessible by integration")
+    return Answer(200, call.answers.own_account(call.token.person))
+
+
+def repository(call: Call) -> Answer:
+    return Answer(200, call.answers.repository(call.repository))
+
+
+def permission(call: Call) -> Answer:
+    login = call.names["username"]
+    if not call.token.is_installation and not call.repository.may_write(call.token.person.login):
+        raise Problem(403, "Must have push access to view collaborator permission.")
+    if login not in call.state.people:
+        not_found()
+    nothing = "none" if call.repository.private else "read"
+    role = call.repository.collaborators.get(login, nothing)
+    # The older word knows four levels only.
+    level = {"maintain": "write", "triage": "read"}.get(role, role)
+    user = {**call.answers.person(call.state.person(login)), "role_name": role}
+    return Answer(200, {"permission": level, "role_name": role, "user": user})
+
+
+# Statuses
+
+
+def _commit(call: Call) -> str:
+    found = commit_of(call.repository.folder, call.names["ref"])
+    return found or not_found()
+
+
+def statuses(call: Call) -> Answer:
+    return _listed(
+        call, call.state.statuses_of(call.repository, _commit(call)), call.answers.status
+    )
+
+
+def combined_status(call: Call) -> Answer:
+    sha = _commit(call)
+    newest: dict[str, Status] = {}
+    for status in call.state.statuses_of(call.repository, sha):
+        newest.setdefault(status.context, status)
+    states = {status.state for status in newest.values()}
+    worst = "failure" if states & {"failure", "error"} else "pending"
+    commit_url = call.url.removesuffix("/status").rpartition("/")[0] + f"/{sha}"
+    chosen, headers = _page(call, list(newest.values()))
+    body = {
+        "state": "success" if states == {"success"} else worst,
+        "statuses": [call.answers.simple_status(status) for status in chosen],
+        "sha": sha,
+        "total_count": len(newest),
+        "repository": call.answers.repository(call.repository),
+        "commit_url": commit_url,
+        "url": f"{commit_url}/status",
+    }
+    return Answer(200, body, headers)
+
+
+def create_status(call: Call) -> Answer:
+    sha, body = call.names["sha"], call.body
+    if commit_of(call.repository.folder, sha) != sha:
+        raise Problem(422, f"No commit found for SHA: {sha}")
+    context, target = body.get("context", "default"), body.get("target_url")
+    if target and urlsplit(target).scheme not in ("http", "https"):
+        _invalid("target_url must use http(s) scheme")
+    same = [s for s in call.state.statuses_of(call.repository, sha) if s.context == context]
+    if len(same) >= STATUSES_LIMIT:
+        _invalid("This SHA and context has reached the maximum number of statuses.")
+    made = Status(
+        id=call.state.new_id(),
+        repository=call.repository,
+        sha=sha,
+        context=context,
+        state=body["state"],
+        description=body.get("description"),
+        target_url=target,
+        creator=call.token.person,
+    )
+    call.state.statuses.append(made)
+    return Answer(201, call.answers.status(made))
+
+
+# Pull requests
+
+
+def _own_pulls(call: Call) -> list[PullRequest]:
+    return [pull for pull in call.state.pulls if pull.base_repository is call.repository]
+
+
+def pulls(call: Call) -> Answer:
+    query = call.query
+    state, base, head = query.get("state", "open"), query.get("base"), query.get("head")
+    found = [
+        pull
+        for pull in _own_pulls(call)
+        if state in ("all", pull.state)
+        and base in (None, pull.base)
+        and head in (None, f"{pull.head_repository.owner}:{pull.branch}")
+    ]
+    order = query.get("direction", "asc" if query.get("sort") else "desc")
+    return _listed(call, found if order == "asc" else found[::-1], call.answers.pull)
+
+
+def pull(call: Call) -> Answer:
+    wanted = int(call.names["pull_number"])
+    found = next((pull for pull in _own_pulls(call) if pull.number == wanted), None)
+    return Answer(200, call.answers.whole_pull(found or not_found()))
+
+
+def pulls_of_commit(call: Call) -> Answer:
+    """The merged request that brought a commit of the default branch; else the open ones."""
+    folder, sha = call.repository.folder, call.names["commit_sha"]
+    if commit_of(folder, sha) is None:
+        raise Problem(422, f"No commit found for SHA: {sha}")
+
+    def associated(pull: PullRequest) -> bool:
+        if is_ancestor(folder, sha, call.repository.default_branch):
+            return sha in pull.brought
+        in_head = is_ancestor(folder, sha, pull.head)
+        return pull.state == "open" and in_head and not is_ancestor(folder, sha, pull.base_sha)
+
+    return _listed(call, [p for p in _own_pulls(call) if associated(p)], call.answers.pull)
+
+
+# Comments
+
+
+def _thread(call: Call) -> int:
+    number = int(call.names["issue_number"])
+    pulls_here = [pull.number for pull in _own_pulls(call)]
+    if (call.repository, number) not in call.state.issues and number not in pulls_here:
+        not_found()
+    return number
+
+
+def _written(call: Call, comment: Comment) -> dict[str, Any]:
+    return call.answers.comment(call.repository, comment)
+
+
+def comments(call: Call) -> Answer:
+    since = call.query.get("since", "")
+    found = [c for c in call.state.comments_of(_thread(call)) if c.updated_at >= since]
+    return _listed(call, found, lambda comment: _written(call, comment))
+
+
+def create_comment(call: Call) -> Answer:
+    number = _thread(call)
+    if not call.body["body"].strip():
+        _invalid("Body cannot be blank")
+    person, by_app = call.token.person, call.token.is_installation
+    made = Comment(call.state.new_id(), number, person, call.body["body"], by_app)
+    call.state.comments.append(made)
+    return Answer(201, _written(call, made))
+
+
+def _comment(call: Call) -> Comment:
+    wanted = int(call.names["comment_id"])
+    found = next((comment for comment in call.state.comments if comment.id == wanted), None)
+    return found or not_found()
+
+
+def comment(call: Call) -> Answer:
+    return Answer(200, _written(call, _comment(call)))
+
+
+def edit_comment(call: Call) -> Answer:
+    """Whoever may write to the repository may edit anybody's comment, as at GitHub."""
+    found, person = _comment(call), call.token.person
+    person_may = found.author is person or call.repository.may_write(person.login)
+    if not (call.token.is_installation or person_may):
+        raise Problem(403, "Must have admin rights to Repository.")
+    found.body, found.updated_at = call.body["body"], now()
+    return Answer(200, _written(call, found))
+
+
+def reactions(call: Call) -> Answer:
+    wanted = call.query.get("content")
+    found = [r for r in _comment(call).reactions if wanted in (None, r.content)]
+    return _listed(call, found, call.answers.reaction)
+
+
+def react(call: Call) -> Answer:
+    found, person = _comment(call), call.token.person
+    for reaction in found.reactions:
+        if reaction.person is person and reaction.content == call.body["content"]:
+            return Answer(200, call.answers.reaction(reaction))
+    made = Reaction(call.state.new_id(), person, call.body["content"])
+    found.reactions.append(made)
+    return Answer(201, call.answers.reaction(made))
+
+
+class Operation(NamedTuple):
+    """One operation, and the permission that it needs: any of `resources`, at its level."""
+
+    answer: Callable[[Call], Answer]
+    resources: tuple[str, ...] = ()
+    """As a workflow names them, with `_`; empty where every token may."""
+
+
+REPOSITORY = "/repos/{owner}/{repo}"
+_TALK = ("issues", "pull_requests")
+OPERATIONS = {
+    ("get", "/rate_limit"): Operation(rate_limit),
+    ("get", "/user"): Operation(own_account),
+    ("get", REPOSITORY): Operation(repository),
+    ("get", REPOSITORY + "/collaborators/{username}/permission"): Operation(permission),
+    ("get", REPOSITORY + "/commits/{commit_sha}/pulls"): Operation(
+        pulls_of_commit, ("pull_requests",)
+    ),
+    ("get", REPOSITORY + "/commits/{ref}/status"): Operation(combined_status, ("statuses",)),
+    ("get", REPOSITORY + "/commits/{ref}/statuses"): Operation(statuses, ("statuses",)),
+    ("get", REPOSITORY + "/issues/comments/{comment_id}"): Operation(comment, _TALK),
+    ("patch", REPOSITORY + "/issues/comments/{comment_id}"): Operation(edit_comment, _TALK),
+    ("get", REPOSITORY + "/issues/comments/{comment_id}/reactions"): Operation(reactions, _TALK),
+    ("post", REPOSITORY + "/issues/comments/{comment_id}/reactions"): Operation(react, _TALK),
+    ("get", REPOSITORY + "/issues/{issue_number}/comments"): Operation(comments, _TALK),
+    ("post", REPOSITORY + "/issues/{issue_number}/comments"): Operation(create_comment, _TALK),
+    ("get", REPOSITORY + "/pulls"): Operation(pulls, ("pull_requests",)),
+    ("get", REPOSITORY + "/pulls/{pull_number}"): Operation(pull, ("pull_requests",)),
+    ("post", REPOSITORY + "/statuses/{sha}"): Operation(create_status, ("statuses",)),
+}
+
+
+def breaches(operation: Operation, body: dict[str, Any]) -> list[str]:
+    """Return how `body` breaks the limits that GitHub's description leaves out."""
+    limits = {"description": DESCRIPTION_LIMIT, "context": CONTEXT_LIMIT, "body": COMMENT_LIMIT}
+    if operation.answer not in (create_status, create_comment, edit_comment):
+        return []
+    return [
+        f"{name} is too long (maximum is {limit} characters)"
+        for name, limit in limits.items()
+        if len(body.get(name) or "") > limit
+    ]
