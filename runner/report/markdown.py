@@ -20,6 +20,7 @@ from runner.report.page import (
     Line,
     Link,
     Log,
+    Mention,
     Page,
     Paragraph,
     Small,
@@ -32,6 +33,7 @@ _MARKUP = re.compile(r"([\\`*\[\]~|$^])")
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _REFERENCE = re.compile(r"([@#])(?=\w)|(\bGH-)(?=\d)|(:)(?=//)|(\bwww)(?=\.)", re.I)
 _BLOCK_START = re.compile(r"^(?:[-+](?=\s|$)|[=#>]|-(?=-)|(\d+)(?=[.)](?:\s|$)))")
+_LOGIN = re.compile(r"[A-Za-z0-9-]{1,39}")
 _BARE_BAR = re.compile(r"(?<!\\)\|")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;"})
 
@@ -162,6 +164,8 @@ def _inline(part: Inline) -> str:
             return f"[{escape(part.label)}]({_target(part.target)})"
         case Address():
             return _address(part)
+        case Mention():
+            return f"@{part.login}" if _LOGIN.fullmatch(part.login) else escape(part.login)
         case str():
             return _spaced(part)
 
@@ -177,8 +181,10 @@ def _address(part: Address) -> str:
     """Return a link to a site; where there is no address of one, its label alone."""
     if not part.url.startswith(("https://", "http://")):
         return escape(part.label)
-    return f"[{escape(part.label)}]({quote(part.url, safe='/.-_~#:?=&%')})"
+    return f"[{escape(part.label)}]({_target(part.url)})"
 
 
 def _target(path: str) -> str:
-    return quote(path, safe="/.-_~#")
+    """Return a path or address as it may stand in a link."""
+    is_address = path.startswith(("https://", "http://"))
+    return quote(path, safe="/.-_~#:?=&%" if is_address else "/.-_~#")

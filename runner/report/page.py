@@ -43,7 +43,14 @@ class Address:
     url: str
 
 
-Inline: TypeAlias = str | Code | Strong | Link | Address
+@dataclass(frozen=True)
+class Mention:
+    """A person of the forge who is told of it; what cannot be a login is shown as text."""
+
+    login: str
+
+
+Inline: TypeAlias = str | Code | Strong | Link | Address | Mention
 Line: TypeAlias = tuple[Inline, ...]
 """Inline parts that follow one another."""
 
@@ -73,7 +80,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture beside the page."""
+    """A picture beside the page, or at an address that we have made."""
 
     alt: str
     path: str

@@ -21,6 +21,7 @@ from runner.report.page import (
     Line,
     Link,
     Log,
+    Mention,
     Page,
     Paragraph,
     Small,
@@ -104,6 +105,8 @@ def _inline(part: Inline) -> Text:
             return Text(_plain(part.text), "bold")
         case Link() | Address():
             return Text(_plain(part.label), "cyan")
+        case Mention():
+            return Text(_plain(part.login))
         case str():
             return Text(_plain(part))
 
