@@ -10,26 +10,30 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from runner.actions import FORESEEN, Action, Plan
+from runner.actions import FORESEEN, Action, Launchable, Plan
 from runner.git.repository import CommitTree
 from runner.ledger.snapshot import Snapshot
 from runner.plan import make_plan
-from runner.registry import FILE
+from runner.registry import FILE, Registry
 from runner.spec.check import load_registry
 from runner.spec.identity import digest
-from runner.trust import trusted
+from runner.trust import settings_of_plan
 from runner.workspace import Workspace
 
 
 class Merged(NamedTuple):
-    """The plan of a merge, and the files that it is a plan of."""
+    """The plan of a merge, and what it is a plan of."""
 
     plan: Plan
+    runs: tuple[Launchable, ...]
     tree: CommitTree
+    """The merged files."""
+    registry: Registry
+    """The settings that count for it."""
 
 
 def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -> Merged:
-    """Plan what merging `head` into `base` changes.
+    """Plan what merging `head` into `base` changes; both are commits.
 
     Raises Refused where the two conflict, InvalidSpec where the merged registry.yaml is invalid.
     """
@@ -38,16 +42,20 @@ def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -
     merged = _plan(workspace, snapshot, tree, head=head, base=base)
     before = CommitTree(repository, base)
     if before.read(FILE) is None:
-        return Merged(merged, tree)
-    return Merged(without(merged, _plan(workspace, snapshot, before, head=base, base=None)), tree)
+        return merged
+    anyway = _plan(workspace, snapshot, before, head=base, base=None)
+    return merged._replace(plan=without(merged.plan, anyway.plan))
 
 
 def _plan(
     workspace: Workspace, snapshot: Snapshot, tree: CommitTree, *, head: str, base: str | None
-) -> Plan:
-    registry = trusted(workspace.repository, load_registry(tree), snapshot, None)
-    plan, _ = make_plan(tree, snapshot, registry, head=head, base=base)
-    return plan
+) -> Merged:
+    tip = load_registry(tree)
+    settings = settings_of_plan(workspace.repository, tip, snapshot, None)
+    plan, runs = make_plan(
+        tree, snapshot, settings.registry, head=head, base=base, notes=settings.notes
+    )
+    return Merged(plan, runs, tree, settings.registry)
 
 
 def without(plan: Plan, before: Plan) -> Plan:

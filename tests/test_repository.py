@@ -262,3 +262,44 @@ def test_a_commit_is_made_without_a_work_tree_or_a_user(
 def test_paths_that_cannot_be_committed_are_refused(root: Path, path: str) -> None:
     with pytest.raises(Refused, match="path"):
         Repository(root).commit(None, {path: b""}, "m")
+
+
+PROMISED = {f"experiments/{number}.yaml": f"content {number}" for number in range(20)}
+
+
+@pytest.fixture
+def partial(tmp_path: Path, make_repository: MakeRepository) -> Repository:
+    """Return a clone that has no file's content yet."""
+    origin = make_repository("origin", PROMISED)
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    git(origin, "config", "uploadpack.allowAnySHA1InWant", "true")
+    options = ("--quiet", "--no-checkout", "--filter=blob:none")
+    git(tmp_path, "clone", *options, f"file://{origin}", str(tmp_path / "partial"))
+    return Repository(tmp_path / "partial")
+
+
+def fetches(trace: Path) -> int:
+    """Return how many connections git has opened."""
+    return trace.read_text().count("trace: built-in: git fetch")
+
+
+def test_what_a_partial_clone_reads_is_fetched_at_once(
+    partial: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, trace = partial.head(), tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    found = CommitTree(partial, head).read_many(PROMISED)
+    assert found == {path: content.encode() for path, content in PROMISED.items()}
+    assert fetches(trace) == 1
+    assert partial.read_paths(head, PROMISED) == found
+    assert fetches(trace) == 1
+
+
+def test_a_few_paths_of_a_partial_clone_are_fetched_at_once(
+    partial: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    found = partial.read_paths(partial.head(), [*PROMISED, "missing.txt"])
+    assert found == {path: content.encode() for path, content in PROMISED.items()}
+    assert fetches(trace) == 1

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from runner.errors import OutsideError, Refused
 from runner.git.extraction import extract
 from runner.git.fast_import import commit_stream
+from runner.git.partial import Promised
 from runner.git.process import NETWORK_SECONDS, GitProcess
 from runner.git.remote import Remote
 
@@ -48,6 +49,7 @@ class Repository:
         self.root = root.resolve()
         self._git = GitProcess(self.root)
         self._network_seconds = network_seconds
+        self._promised = Promised(self._git)
 
     # What is here
 
@@ -95,6 +97,17 @@ class Repository:
         """Return the commits without parents that `commit` descends from."""
         return self._git.call("rev-list", "--max-parents=0", commit).text.split()
 
+    def last_change(self, commit: str, path: str) -> str | None:
+        """Return the newest commit on the first-parent history of `commit` that changed `path`.
+
+        Of a merge that is the merge itself, as what a request brought counts as one change. None
+        when it was never there, or was changed before a shallow clone begins.
+        """
+        options = ("-1", "--first-parent", "--format=%H %P")
+        found = self._git.ask("log", *options, commit, "--", path).text.split()
+        begins_here = len(found) == 1 and self.is_shallow()
+        return None if not found or begins_here else found[0]
+
     def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
         """Return the changed tracked paths, and the untracked ones below `folders`."""
         answer = self._git.call("status", "--porcelain", "-z", "--no-renames", "-uall")
@@ -132,6 +145,7 @@ class Repository:
     def read_many(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of each blob, by one process; raises OutsideError for a lost one."""
         wanted = list(dict.fromkeys(oids))
+        self._promised.obtain(wanted)
         found = self._read_batch(wanted)
         if lost := [oid for oid in wanted if oid not in found]:
             raise OutsideError(
@@ -142,6 +156,9 @@ class Repository:
     def read_paths(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of those `paths` that are files of `commit`; for few paths."""
         names = {f"{commit}:{path}": path for path in paths if "\n" not in path}
+        if names and self._promised:
+            listed = self._git.ask("ls-tree", "-z", "--full-tree", commit, "--", *names.values())
+            self._promised.obtain(entry.oid for _, entry in _tree_entries(listed.text))
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
