@@ -18,9 +18,9 @@ from runner.report.page import Address, Block, Heading, Line, Page, Small, parag
 from runner.report.plan_about import About
 from runner.report.plan_forecast import forecast_folds
 from runner.report.plan_groups import Group, groups
-from runner.report.plan_headline import headline, launch_sums
+from runner.report.plan_headline import headline, launch_sums, refused_line
 from runner.report.plan_hints import all_hints, hint_blocks, hints
-from runner.report.plan_measure import COMMENT, WHOLE, Measure
+from runner.report.plan_measure import COMMENT, WHOLE, Measure, spoken
 from runner.report.plan_next import hold_lines, next_line
 from runner.report.plan_policy import policy_line
 from runner.report.plan_refusal import refusal_blocks, refusals
@@ -77,12 +77,13 @@ def page(plan: Plan, found: Sequence[Group], about: About, measure: Measure) -> 
     doing = [one for one in found if one.first.action != "keep"]
     if not refused and not doing:
         return Page((paragraph(f"✅ {_sentence(headline(plan))}."), _footer(about)))
-    told = hints(found)
-    blocks: list[Block] = [_heading(plan, about)]
+    told, notes = hints(found), plan.notes
+    blocks: list[Block] = [_heading(plan, about, measure)]
     blocks += refusal_blocks(refused, about, measure)
     blocks += _proceeding(plan) if refused else []
     blocks += plan_table(found, about, measure)
     blocks += policy_line(plan.policy, found)
+    blocks += [paragraph("ℹ️ ", *measure.spoken(note)) for note in notes[: measure.unfolded]]
     blocks += hint_blocks(told, about, measure)
     blocks += hold_lines(found, about, measure)
     if measure.folds:
@@ -93,14 +94,14 @@ def page(plan: Plan, found: Sequence[Group], about: About, measure: Measure) -> 
     return Page((*blocks, *([following] if following else []), _footer(about)))
 
 
-def _heading(plan: Plan, about: About) -> Heading:
+def _heading(plan: Plan, about: About, measure: Measure) -> Heading:
     line = headline(plan, about.owners)
-    if plan.count("refuse"):
-        return Heading((f"❌ {_sentence(line)}",), 3)
+    if refused := refusals(plan):
+        return Heading(("❌ ", *spoken(_sentence(refused_line(refused, measure.text)))), 3)
     if plan.count("launch"):
-        return Heading((f"✅ Merging this {line}",), 3)
+        return Heading(("✅ Merging this ", *spoken(line)), 3)
     sign = "✋" if plan.count("hold") else "💤"
-    return Heading((f"{sign} Merging this launches nothing: {line}",), 3)
+    return Heading((f"{sign} Merging this launches nothing: ", *spoken(line)), 3)
 
 
 def _sentence(text: str) -> str:

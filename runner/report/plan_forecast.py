@@ -69,7 +69,7 @@ def _cure(group: Group, measure: Measure) -> list[Block]:
     if not found:
         return []
     name = measure.clip(group.first.experiment)
-    return [paragraph(Strong("Cure"), f" for {name}: {measure.clip(found[0].cure)}")]
+    return [paragraph(Strong("Cure"), f" for {name}: ", *measure.spoken(found[0].cure))]
 
 
 def _arithmetic(groups: Sequence[Group], measure: Measure) -> Folded | None:

@@ -10,7 +10,7 @@ from runner.forecast.document import Forecast
 from runner.forecast.span import Span
 from runner.report.notation import plural
 from runner.spec.resolve import ResolvedRun
-from runner.wording import changed_fields
+from runner.wording import changed_fields, value
 
 ORDER: tuple[Verb, ...] = ("launch", "hold", "wait", "orphan", "stale", "keep")
 
@@ -42,9 +42,12 @@ class Group(NamedTuple):
 
     @property
     def runs(self) -> str:
-        """How many there are: `3 seeds`, `2 points x 3 seeds`."""
+        """How many there are, or which one: `3 seeds`, `2 points x 3 seeds`, `seed 2`."""
         if self.first.seed is None:
             return ""
+        if len(self.actions) == 1:
+            point = (f"{k.rpartition('.')[2]} {value(v)}" for k, v in self.first.point.items())
+            return ", ".join([*point, f"seed {self.first.seed}"])
         seeds = {one.seed for one in self.actions}
         points = {str(sorted(one.point.items())) for one in self.actions}
         if len(points) > 1:
@@ -88,6 +91,8 @@ def reason(action: Action) -> str:
     if action.action == "stale":
         return changed_fields(action.changes, limit=1) or "its inputs"
     text = action.reason.partition(", lifted by ")[0]
+    if action.lifted_by == "owner":
+        text = text.rpartition("; ")[0]  # who lifts it
     if action.action == "orphan":
         text = text.partition("; runner cancel ")[0]
     again = any(change.bears_identity for change in action.changes)

@@ -9,19 +9,22 @@ from runner.forecast.lines import text
 from runner.forecast.span import Span
 from runner.forges.base import DESCRIPTION_LIMIT
 from runner.report.notation import plural
-from runner.report.plan_groups import span
+from runner.report.plan_groups import reason, span
+
+_ENOUGH = 10 * DESCRIPTION_LIMIT
+"""Characters that are looked at: a reason may quote a value of any length."""
 
 
 def headline(plan: Plan, owners: Sequence[str] = ()) -> str:
     """Return the plan in at most 140 characters of plain text; `owners` may lift its ceilings."""
     line = "; ".join(_parts(plan, owners)) or _nothing(plan)
-    flat = " ".join(line.split())
+    flat = " ".join("".join(c if c.isprintable() else " " for c in line[:_ENOUGH]).split())
     return flat if len(flat) <= DESCRIPTION_LIMIT else f"{flat[: DESCRIPTION_LIMIT - 1]}…"
 
 
 def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
     if refused := _those(plan, "refuse"):
-        yield f"refused: {refused[0].reason[:DESCRIPTION_LIMIT]}{_others(refused)}"
+        yield refused_line(refused, DESCRIPTION_LIMIT)
     if launched := _those(plan, "launch"):
         yield f"launches {plural(len(launched), 'run')}{launch_sums(launched)}"
     held = _those(plan, "hold")
@@ -33,21 +36,39 @@ def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
     words: dict[Verb, str] = {
         "wait": "waiting for another run",
         "stale": "stale",
-        "orphan": "going on without spec",
     }
     for action, said in words.items():
         if number := plan.count(action):
             yield f"{number} {said}"
+    yield from _left_over(_those(plan, "orphan"))
+
+
+def _left_over(orphans: Sequence[Action]) -> Iterator[str]:
+    """Yield what becomes of running ones whose spec is gone or means another run now."""
+    cancelled = sum(one.reason.endswith("it is cancelled") for one in orphans)
+    if cancelled:
+        yield f"cancels {cancelled} running"
+    if going_on := len(orphans) - cancelled:
+        yield f"{going_on} running without a spec"
+
+
+def refused_line(refused: Sequence[Action], limit: int) -> str:
+    """Return what is wrong with the first refused experiment, and how many more there are."""
+    message = refused[0].reason
+    cut = f"{message[: limit - 1]}…" if len(message) > limit else message
+    others = len({one.experiment for one in refused}) - 1
+    return f"refused: {cut}" + (f" (and {plural(others, 'more experiment')})" if others else "")
 
 
 def launch_sums(launched: Sequence[Action]) -> str:
-    """Return what launched runs take together, as far as it is known of all of them."""
-    money = span(_money(one) for one in launched)
-    hours = span(one.gpu_hours for one in launched)
+    """Return what launched runs take together, as far as it is known."""
+    known = [one for one in launched if one.gpu_hours]
+    hours, money = span(one.gpu_hours for one in known), span(_money(one) for one in known)
     parts = [f"about ${text(money.low, money.high)}"] if money else []
     parts += [f"{text(hours.low, hours.high)} GPU-h"] if hours else []
-    parts += [each] if (each := _each(launched)) else []
-    return f": {', '.join(parts)}" if parts else ""
+    parts += [each] if (each := _each(known)) else []
+    of_them = f" for {len(known)} of them" if len(known) < len(launched) else ""
+    return f": {', '.join(parts)}{of_them}" if parts else ""
 
 
 def _money(action: Action) -> Span | None:
@@ -66,12 +87,7 @@ def _each(launched: Sequence[Action]) -> str:
 
 def _ceiling(action: Action) -> str:
     """Return what a held run is over, from its reason."""
-    return action.reason.rpartition("; ")[2].partition(", lifted by ")[0]
-
-
-def _others(refused: Sequence[Action]) -> str:
-    others = len({one.experiment for one in refused}) - 1
-    return f" (and {plural(others, 'more experiment')})" if others else ""
+    return reason(action).rpartition("; ")[2]
 
 
 def _those(plan: Plan, verb: Verb) -> list[Action]:

@@ -33,12 +33,12 @@ WASTE = (
     "data.cut",
     "data.duplicates",
     "overrides.replaced",
-    "spec.idle",
 )
 """Rules about what can lose the run or its worth, the dearest first."""
 
 _LATER = ("batch.leftover", "training.best", "storage.disk", "algorithm.clip_order")
 _IMPORTANCE = {rule: rank for rank, rule in enumerate((*WASTE, *_LATER))}
+_OTHERS, _IDLE = len(_IMPORTANCE), "spec.idle"
 
 
 def hints(groups: Iterable[Group]) -> tuple[Finding, ...]:
@@ -50,7 +50,12 @@ def hints(groups: Iterable[Group]) -> tuple[Finding, ...]:
         for finding in group.first.findings
         if finding.level == "hint"
     )
-    return tuple(sorted(found, key=lambda one: _IMPORTANCE.get(one.rule, len(_IMPORTANCE))))
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(finding: Finding) -> int:
+    """Return the place of a hint; that a field does nothing yet comes last."""
+    return _OTHERS + 1 if finding.rule == _IDLE else _IMPORTANCE.get(finding.rule, _OTHERS)
 
 
 def hint_blocks(found: Sequence[Finding], about: About, measure: Measure) -> list[Block]:
@@ -68,7 +73,7 @@ def all_hints(found: Sequence[Finding], about: About, measure: Measure) -> list[
     if not found:
         return []
     lines = [
-        (*finding_line(one, about, measure), " Cure: ", measure.clip(one.cure))
+        (*finding_line(one, about, measure), " · ", *measure.spoken(one.cure))
         for one in found[: measure.rows]
     ]
     if len(found) > measure.rows:
@@ -80,8 +85,8 @@ def finding_line(finding: Finding, about: About, measure: Measure) -> Line:
     """Return a finding: its key, its place, what it says, its rule."""
     sign = "❌" if finding.level == "error" else "⚠️" if finding.rule in WASTE else "ℹ️"
     key: tuple[Inline, ...] = (Code(measure.clip(finding.key)), " ") if finding.key else ()
-    message = measure.clip(finding.message)
-    return (f"{sign} ", *key, place(finding, about, measure), f": {message}. ", Code(finding.rule))
+    told = measure.spoken(finding.message)
+    return (f"{sign} ", *key, place(finding, about, measure), ": ", *told, ". ", Code(finding.rule))
 
 
 def place(finding: Finding, about: About, measure: Measure) -> Address:

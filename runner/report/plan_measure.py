@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import NamedTuple
+
+from runner.report.page import Code, Inline, Line
 
 
 class Measure(NamedTuple):
@@ -22,6 +25,20 @@ class Measure(NamedTuple):
         if len(text) <= self.text:
             return text
         return f"{text[: self.text]}… ({len(text) - self.text:,} more characters)"
+
+    def spoken(self, text: str) -> Line:
+        """Return a message of ours as a line: what stands in backticks is code."""
+        return spoken(self.clip(text))
+
+
+def spoken(text: str) -> Line:
+    """Return a text with what stands in pairs of backticks as code; one without its pair stays."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return (text,)
+    kinds: cycle[type[str] | type[Code]] = cycle((str, Code))
+    line: list[Inline] = [kind(part) for kind, part in zip(kinds, parts, strict=False) if part]
+    return tuple(line)
 
 
 WHOLE = (

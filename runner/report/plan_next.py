@@ -18,18 +18,18 @@ def hold_lines(groups: Sequence[Group], about: About, measure: Measure) -> list[
     for lifted_by, whom in (("owner", _owners(about, measure)), ("writer", _WRITERS)):
         held = [one.first.experiment for one in groups if one.first.lifted_by == lifted_by]
         if held:
-            lines.append((*_held(held, measure), "needs ", *whom, ": ", *_words(held[0], about)))
+            lines.append((*_held(held, measure), *whom, ": ", *_words(held[0], about)))
     return [Paragraph(tuple(lines))] if lines else []
 
 
-_WRITERS: Line = ("a word of anyone with write access",)
+_WRITERS: Line = ("waits for anyone with write access",)
 
 
 def _owners(about: About, measure: Measure) -> Line:
     """Name the owners as code, which mentions nobody."""
     if not about.owners:
-        return ("an owner, and registry.yaml names none under `policy`",)
-    names: list[Inline] = ["the yes of "]
+        return ("waits for an owner, and registry.yaml names none under policy",)
+    names: list[Inline] = ["waits for the yes of "]
     for number, owner in enumerate(about.owners[: measure.unfolded]):
         names += [" or "] if number else []
         names.append(Code(measure.clip(owner)))
@@ -66,8 +66,8 @@ def next_line(groups: Sequence[Group], refused: Sequence[str], about: About) -> 
         parts.append(line)
     if stale := _first(groups, "stale"):
         parts.append((Code(f"runner rerun {stale}"), " runs a stale one again"))
-    if gone := next((one.first for one in groups if one.first.action == "orphan"), None):
-        parts.append((Code(f"runner cancel {gone.run_id}"), " stops what its spec has left"))
+    if left := next((one.first for one in groups if _goes_on(one)), None):
+        parts.append((Code(f"runner cancel {left.run_id}"), " stops one that has lost its spec"))
     if not parts:
         return None
     if about.number is not None:
@@ -76,6 +76,10 @@ def next_line(groups: Sequence[Group], refused: Sequence[str], about: About) -> 
     for number, part in enumerate(parts):
         joined += [" · ", *part] if number else part
     return Paragraph((tuple(joined),))
+
+
+def _goes_on(group: Group) -> bool:
+    return group.first.action == "orphan" and "runner cancel " in group.first.reason
 
 
 def _first(groups: Sequence[Group], verb: str) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from runner.actions import Use
+from runner.policy import CEILINGS
 from runner.report.page import Inline, Line, Paragraph, Strong
 from runner.report.plan_groups import Group
 
@@ -23,14 +25,25 @@ def policy_line(uses: Sequence[Use], groups: Sequence[Group]) -> list[Paragraph]
     """Return a line with each ceiling; what holds something back, or is over, is strong."""
     if not uses:
         return []
+    if not any(one.first.action in ("launch", "hold", "wait") for one in groups):
+        return []
     held = [one.first.reason for one in groups if one.first.lifted_by == "owner"]
-    over = [_is_over(use) or any(use.ceiling in reason for reason in held) for use in uses]
+    over = [any(_holds(use, reason) for reason in held) or _is_over(use) for use in uses]
     line: list[Inline] = [Strong("Over policy" if any(over) else "Within policy"), ": "]
     for number, (use, is_over) in enumerate(zip(uses, over, strict=True)):
         line += [" · "] if number else []
         line.append(Strong(_told(use)) if is_over else _told(use))
     together: Line = tuple(line)
     return [Paragraph((together,))]
+
+
+def _holds(use: Use, reason: str) -> bool:
+    """Whether a reason for holding names this ceiling, by its key or in words."""
+    ceiling = CEILINGS.get(use.ceiling)
+    if ceiling is None or use.ceiling in reason:
+        return use.ceiling in reason
+    words = rf"of {re.escape(ceiling.sign)}[\d,.]+{re.escape(ceiling.per)}(;|$)"
+    return re.search(words, reason) is not None
 
 
 def _is_over(use: Use) -> bool:

@@ -32,9 +32,11 @@ def refusals(plan: Plan) -> tuple[Action, ...]:
 
 
 def errors(refused: Sequence[Action]) -> tuple[Finding, ...]:
-    """Return what is wrong, each finding once: experiments share those of their bases."""
-    found = (one for action in refused for one in action.findings if one.level == "error")
-    return tuple(dict.fromkeys(found))
+    """Return what is wrong, each once: experiments share what is wrong in their bases."""
+    found = [one for action in refused for one in action.findings if one.level == "error"]
+    return tuple(
+        {(one.rule, one.path, one.line, one.column): one for one in reversed(found)}.values()
+    )[::-1]
 
 
 def refusal_blocks(refused: Sequence[Action], about: About, measure: Measure) -> list[Block]:
@@ -45,7 +47,7 @@ def refusal_blocks(refused: Sequence[Action], about: About, measure: Measure) ->
     first, others = found[0], found[1:]
     key: tuple[Inline, ...] = (" · ", Code(measure.clip(first.key))) if first.key else ()
     where: Line = (place(first, about, measure), *key, " · ", Code(first.rule))
-    cure: Line = (Strong("Cure"), ": ", measure.clip(first.cure))
+    cure: Line = (Strong("Cure"), ": ", *measure.spoken(first.cure))
     blocks: list[Block] = [paragraph(*where), paragraph(*cure), *_mended(first, about, measure)]
     blocks += _further(others, about, measure)
     return blocks
@@ -62,8 +64,10 @@ def _mended(finding: Finding, about: About, measure: Measure) -> list[Block]:
 def _further(found: Sequence[Finding], about: About, measure: Measure) -> list[Block]:
     if not found:
         return []
-    lines = [(*finding_line(one, about, measure), " Cure: ", measure.clip(one.cure))
-             for one in found[: measure.rows]]  # fmt: skip
+    lines = [
+        (*finding_line(one, about, measure), " · ", *measure.spoken(one.cure))
+        for one in found[: measure.rows]
+    ]
     blocks: list[Block] = [Items(tuple(lines[:SEEN]))]
     if len(found) > len(lines):
         lines.append((f"{len(found) - len(lines):,} more in the artifact",))

@@ -24,8 +24,8 @@ _ICONS: dict[Verb, str] = {
     "stale": "💤 stale",
     "keep": "✔️ keep",
 }
-_NAMED = 3
-"""Experiments named where several are summed up."""
+_CAUSES = 3
+"""Causes of staleness with a row each."""
 
 Row = tuple[Line, ...]
 
@@ -62,7 +62,7 @@ def _row(group: Group, about: About, measure: Measure) -> Row:
     return (
         (_ICONS[action.action],),
         (_experiment(action.experiment, about, measure),),
-        (measure.clip(reason(action)),),
+        measure.spoken(reason(action)),
         (group.runs,),
         (steps,),
         (gpus(spec.resources) if spec else "",),
@@ -99,10 +99,10 @@ def _stale(groups: Sequence[Group], about: About, measure: Measure) -> Iterator[
     for group in groups:
         if group.first.action == "stale":
             causes.setdefault(reason(group.first), []).append(group)
-    for cause, stale in list(causes.items())[:_NAMED]:
-        yield _summed("stale", stale, f"{measure.clip(cause)}, unchanged here", about, measure)
-    if len(causes) > _NAMED:
-        rest = [group for stale in list(causes.values())[_NAMED:] for group in stale]
+    for cause, stale in list(causes.items())[:_CAUSES]:
+        yield _summed("stale", stale, f"{measure.clip(cause)}; own file unchanged", about, measure)
+    if len(causes) > _CAUSES:
+        rest = [group for stale in list(causes.values())[_CAUSES:] for group in stale]
         yield _summed("stale", rest, "other inputs", about, measure)
 
 
@@ -120,15 +120,10 @@ def _kept(groups: Sequence[Group], about: About, measure: Measure) -> Iterator[R
 
 
 def _summed(verb: Verb, groups: Sequence[Group], why: str, about: About, measure: Measure) -> Row:
+    """Return one row for several experiments, of which the first is named."""
     names = list(dict.fromkeys(group.first.experiment for group in groups))
-    shown: list[Address | str] = []
-    for name in names[:_NAMED] if len(names) <= _NAMED or verb == "stale" else ():
-        shown += [", "] if shown else []
-        shown.append(_experiment(name, about, measure))
-    if not shown:
-        shown = [plural(len(names), "experiment")]
-    elif len(names) > _NAMED:
-        shown.append(f" and {len(names) - _NAMED:,} more")
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
     runs = sum(len(group.actions) for group in groups)
     count = "0" if verb == "stale" else plural(runs, "run")
-    return ((_ICONS[verb],), tuple(shown), (why,), (count,), ("",), ("",), ("",), ("",))
+    who = (_experiment(names[0], about, measure), more)
+    return ((_ICONS[verb],), who, (why,), (count,), ("",), ("",), ("",), ("",))
