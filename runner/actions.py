@@ -52,7 +52,7 @@ class Use(Section):
     ceiling: str
     """The key of registry.yaml's `policy`, such as `usd_per_month`."""
     used: float
-    """Before this plan: this month so far, GPUs going on; 0 for what counts per apply."""
+    """Before this plan: this month so far, GPUs going on, what its commit has launched already."""
     planned: float
     """What the launches of this plan add, at most."""
     limit: float
@@ -68,6 +68,8 @@ class Plan(Section):
     actions: tuple[Action, ...]
     policy: tuple[Use, ...] = Field(default=(), strict=False)
     """Of each ceiling that registry.yaml sets."""
+    notes: tuple[str, ...] = Field(default=(), strict=False)
+    """What is to be said of the plan as a whole, such as a change of the policy."""
 
     def count(self, verb: Verb) -> int:
         """Return how many actions are `verb`."""
@@ -89,6 +91,8 @@ class Forced(NamedTuple):
     """Held ones (`runner launch`)."""
     rerun: frozenset[str] = frozenset()
     """Stale ones (`runner rerun`)."""
+    by_owner: bool = False
+    """Whether the person is an owner of the policy, whom no ceiling stops."""
 
     @property
     def names(self) -> frozenset[str]:

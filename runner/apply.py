@@ -8,19 +8,18 @@ between leaves a claim that the same endpoint takes up again, under the same nam
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner.actions import NOTHING_FORCED, Forced, Launchable, Plan
+from runner.attempts import put_claim
 from runner.cancel import cancel, submitting
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
-from runner.ledger.documents import run_documents
-from runner.ledger.record import Attempt, RunRecord, advance, now
+from runner.ledger.record import RunRecord, advance
 from runner.node.checkpoints import newest_complete
 from runner.plan import make_plan
 from runner.report.publish import experiment_pages
@@ -30,7 +29,7 @@ from runner.spec.resolve import ResolvedRun, Resolver
 from runner.sync import is_here
 from runner.tasks import check_train_python, job_name, node_task, recorded_launch
 from runner.tip import check_not_older, require_tip
-from runner.trainers.base import planned_steps
+from runner.trust import notes, trusted
 from runner.workspace import Workspace
 
 
@@ -102,28 +101,31 @@ def claim(
 ) -> tuple[Plan, tuple[Launchable, ...]]:
     """Plan `commit`, and record the intent to launch and what was reconciled, in one commit.
 
-    Planned on the very ledger that the claims are put on: when somebody else was faster, again.
+    Planned on the very ledger that the claims are put on: when somebody else was faster, again, so
+    that two at once cannot both take what is left below a ceiling.
     """
     tree = CommitTree(workspace.repository, commit)
-    registry = load_registry(tree)
+    tip = load_registry(tree)
     planned: list[tuple[Plan, tuple[Launchable, ...]]] = []
     changed: list[str] = []
 
     def step(snapshot: Snapshot) -> Changes:
         check_not_older(workspace, snapshot, commit)
-        plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced)
+        registry = trusted(workspace.repository, tip, snapshot, commit)
+        said = notes(tip, registry)
+        plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced, notes=said)
         planned[:] = [(plan, runs)]
         draft = Draft(snapshot)
-        launched = [run.resolved for run in runs if run.action.action == "launch"]
-        for resolved in launched:
+        launched = [run for run in runs if run.action.action == "launch"]
+        for run in launched:
             if launcher.name == "local":
-                check_train_python(workspace, resolved.run.spec)  # before anything is claimed
-            _put_claim(draft, launcher, resolved, commit)
-        busy = {resolved.run.experiment for resolved in launched}  # sync writes their pages
+                check_train_python(workspace, run.resolved.run.spec)  # before anything is claimed
+            put_claim(draft, launcher, run, commit)
+        busy = {run.action.experiment for run in launched}  # sync writes their pages
         changed[:] = [name for name in _put_entries(draft, runs, commit) if name not in busy]
         if not forced.names:
             draft.set_applied(commit)
-        ids = ", ".join(resolved.run_id for resolved in launched)
+        ids = ", ".join(run.resolved.run_id for run in launched)
         return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
 
     workspace.ledger.transact(step)
@@ -142,42 +144,6 @@ def _publish(workspace: Workspace, names: Sequence[str]) -> None:
         return draft.changes(f"Pages of {', '.join(names)}")
 
     workspace.ledger.transact(step)
-
-
-def _put_claim(draft: Draft, launcher: Launcher, resolved: ResolvedRun, commit: str) -> None:
-    run = resolved.run
-    attempt = first_attempt(launcher, commit, steps=planned_steps(run, None))
-    draft.put_record(
-        RunRecord(
-            run_id=resolved.run_id,
-            identity=resolved.identity.digest,
-            experiment=run.experiment,
-            seed=run.seed,
-            point=run.point,
-            trainer=run.spec.trainer,
-            attempts=(attempt,),
-        )
-    )
-    for path, content in run_documents(
-        resolved.run_id, run.spec, resolved.identity.payload
-    ).items():
-        draft.put(path, content)
-
-
-def first_attempt(
-    launcher: Launcher, commit: str, *, number: int = 1, steps: int | None
-) -> Attempt:
-    """Return a claim: the intent to launch, before anything is submitted."""
-    return Attempt(
-        number=number,
-        state="claimed",
-        nonce=secrets.token_hex(16),
-        commit=commit,
-        launcher=launcher.name,
-        endpoint=launcher.endpoint(),
-        claimed_at=now(),
-        steps=steps,
-    )
 
 
 def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from runner.actions import Action, Forced, Launchable, Verb
 from runner.findings import Finding
@@ -38,6 +39,7 @@ def decide(
             run, record, snapshot, forced, edited=edited, differences=differences
         )
         nodes = run.run.spec.resources.nodes
+        lifted_by: Literal["writer"] | None = "writer" if verb == "hold" else None
         if verb == "launch" and registry.launcher == "local" and nodes > 1:
             verb, reason = "hold", f"{reason}; the local launcher has one machine, not {nodes}"
         action = Action(
@@ -50,6 +52,7 @@ def decide(
             changes=differences,
             trainer=run.run.spec.trainer,
             launcher=registry.launcher,
+            lifted_by=lifted_by,
             findings=hints,
         )
         yield Launchable(run, own, action)

@@ -1,6 +1,6 @@
 """What apply would do: every run of the specs against the ledger, each with its reason.
 
-    load specs -> expand -> identify -> compare with the ledger -> actions
+    load specs -> expand -> identify -> compare with the ledger -> forecast -> ceilings -> actions
 
 `apply` runs the same list and goes on from there.
 """
@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.actions import FORESEEN, NOTHING_FORCED, Action, Forced, Launchable, Plan
 from runner.decision import decide
@@ -16,6 +16,7 @@ from runner.errors import Refused
 from runner.findings import Finding
 from runner.forecast.foresight import Foresight
 from runner.ledger.branch import Snapshot
+from runner.policy import under_ceilings
 from runner.registry import Registry
 from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
@@ -28,10 +29,18 @@ from runner.spec.tree import Tree
 from runner.wording import progress
 
 
+class Survey(NamedTuple):
+    """What a tree asks for, before any ceiling."""
+
+    runs: tuple[Launchable, ...]
+    others: tuple[Action, ...]
+    """Actions that belong to no run of the tree."""
+
+
 def survey(
     tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = NOTHING_FORCED
-) -> tuple[tuple[Launchable, ...], tuple[Action, ...]]:
-    """Return the runs of `tree` with their actions, and the actions that belong to no run of it.
+) -> Survey:
+    """Return what `tree` asks for, with the forecast of what would be launched.
 
     Raises Refused when an experiment is forced that is not there.
     """
@@ -59,8 +68,8 @@ def survey(
     refusals = frozenset(action.experiment for action in others)
     others += _orphans(tuple(runs), refusals, snapshot)
     meant = [run for run in _share(runs) if forced.means(run.action)]
-    foreseen = tuple(_foresee(_hold_over_ceiling(meant, registry), foresight))
-    return foreseen, tuple(action for action in others if forced.means(action))
+    foreseen = tuple(_foresee(meant, foresight))
+    return Survey(foreseen, tuple(action for action in others if forced.means(action)))
 
 
 def make_plan(
@@ -72,9 +81,14 @@ def make_plan(
     base: str | None = None,
     uncommitted: bool = False,
     forced: Forced = NOTHING_FORCED,
+    notes: tuple[str, ...] = (),
 ) -> tuple[Plan, tuple[Launchable, ...]]:
-    """Return the plan for `tree`, and its runs for apply."""
-    runs, others = survey(tree, snapshot, registry, forced)
+    """Return the plan for `tree`, and its runs for apply.
+
+    Of `registry` the policy and what is permitted are those that count: see `runner.trust`.
+    """
+    asked, others = survey(tree, snapshot, registry, forced)
+    runs, uses = under_ceilings(asked, snapshot, registry, forced, None if uncommitted else head)
     actions = (*(run.action for run in runs), *others)
     # What is done, not what it is expected to take: prices and forecasts move by themselves.
     dumped = [action.model_dump(mode="json", exclude=FORESEEN) for action in actions]
@@ -84,6 +98,8 @@ def make_plan(
         uncommitted=uncommitted,
         digest=digest({"actions": dumped}),
         actions=actions,
+        policy=uses,
+        notes=notes,
     )
     return plan, runs
 
@@ -109,20 +125,6 @@ def _share(runs: list[Launchable]) -> Iterator[Launchable]:
         reason = f"the same run as that of {first.action.experiment}, launched once"
         shared = run.action.model_copy(update={"action": "keep", "reason": reason, "changes": ()})
         yield run._replace(action=shared)
-
-
-def _hold_over_ceiling(runs: Iterable[Launchable], registry: Registry) -> Iterator[Launchable]:
-    """Hold what is over the policy's ceiling on launches; the rest proceeds in order of name."""
-    ceiling = registry.policy.launches_per_apply
-    launched = 0
-    for run in runs:
-        launched += run.action.action == "launch"
-        if ceiling is None or run.action.action != "launch" or launched <= ceiling:
-            yield run
-            continue
-        reason = f"{run.action.reason}; over the ceiling of {ceiling} launches per apply"
-        held = run.action.model_copy(update={"action": "hold", "reason": reason})
-        yield run._replace(action=held)
 
 
 def _foresee(runs: Iterable[Launchable], foresight: Foresight) -> Iterator[Launchable]:

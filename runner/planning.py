@@ -16,6 +16,7 @@ from runner.spec.check import load_registry
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of
 from runner.spec.tree import Tree, WorkTree
+from runner.trust import settings_of_plan
 from runner.workspace import Workspace
 
 
@@ -28,12 +29,16 @@ def plan_here(workspace: Workspace, head: str | None, only: Sequence[str] = ()) 
     commit = repository.resolve(head or "HEAD")
     uncommitted = head is None and repository.is_dirty()
     tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
+    snapshot = newest_snapshot(workspace)
+    of_commit = None if uncommitted else commit
+    settings = settings_of_plan(repository, load_registry(tree), snapshot, of_commit)
     plan, _ = make_plan(
         tree,
-        newest_snapshot(workspace),
-        load_registry(tree),
+        snapshot,
+        settings.registry,
         head=commit,
         uncommitted=uncommitted,
+        notes=settings.notes,
     )
     return _only(plan, tree, only) if only else plan
 

@@ -20,6 +20,7 @@ from runner.spec.resolve import ResolvedRun
 from runner.spec.tree import Tree, WorkTree
 from runner.store import resolve_location
 from runner.trainers.base import planned_steps
+from runner.trust import in_force
 from runner.workspace import Workspace
 
 
@@ -42,18 +43,26 @@ class Launch(NamedTuple):
     """The run whose export it starts from."""
     resume: str | None = None
     """Checkpoint in the store to continue from."""
+    node_variables: tuple[str, ...] = ()
+    """Names of the variables with which the node reaches store and remotes."""
 
 
 def recorded_launch(
     workspace: Workspace, resolved: ResolvedRun, attempt: str, nonce: str
 ) -> Launch:
-    """Return an attempt or repeat that the ledger records, with the registry's own places."""
+    """Return an attempt or repeat that the ledger records, with the registry's own places.
+
+    Raises Refused when the settings in force cannot be read.
+    """
+    snapshot = workspace.ledger.snapshot()
+    permitting = in_force(workspace.repository, workspace.registry, snapshot)
     return Launch(
         attempt,
         nonce,
         store=open_run_store(workspace, resolved.run_id).url(),
         data_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.data),
         limits=Limits(seconds=resolved.run.spec.resources.max_duration),
+        node_variables=permitting.node_variables,
     )
 
 
@@ -90,6 +99,7 @@ def node_task(
         checkpoint_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.checkpoints),
         upstream=_export(launch.upstream) if launch.upstream else None,
         resume=launch.resume,
+        node_variables=launch.node_variables,
         limits=launch.limits,
     )
 

@@ -15,7 +15,9 @@ from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
 from runner.plan import make_plan
 from runner.planning import plan_here
+from runner.policy import expected
 from runner.spec.check import load_registry
+from runner.trust import trusted
 from runner.workspace import Workspace, open_workspace
 
 SETTINGS = f"apiVersion: rollbook/v1\nlineage: {'0a' * 16}\n"
@@ -101,8 +103,9 @@ class PlannedRegistry:
     def _make(self, forced: Forced = NOTHING_FORCED) -> tuple[Plan, tuple[Launchable, ...]]:
         repository = self.workspace.repository
         tree = CommitTree(repository, repository.head())
-        registry = load_registry(tree)
-        return make_plan(tree, self.snapshot, registry, head=tree.commit, forced=forced)
+        snapshot = self.snapshot
+        registry = trusted(repository, load_registry(tree), snapshot, tree.commit)
+        return make_plan(tree, snapshot, registry, head=tree.commit, forced=forced)
 
     # What has been run
 
@@ -142,6 +145,7 @@ class PlannedRegistry:
             "launcher": "local",
             "endpoint": "here",
             "claimed_at": "2026-01-01T00:00:00Z",
+            **expected(run.action, run.resolved.run.spec)._asdict(),
         }
         attempt = Attempt.model_validate(
             {**values, **(ended if state == "ended" else {}), **changes}

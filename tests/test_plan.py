@@ -107,6 +107,7 @@ def test_a_manual_experiment_is_held_until_somebody_launches_it(make):
     action = registry.action()
     assert action.action == "hold"
     assert action.reason == "new; launch: manual, lifted by runner launch x"
+    assert action.lifted_by == "writer"
     assert registry.run() == []
     (forced,) = registry.forced(Forced(launch=frozenset({"x"})))
     assert (forced.action, forced.reason) == ("launch", "new")
@@ -125,18 +126,6 @@ def test_forcing_one_leaves_the_others_alone(make):
     registry = make(x=put("launch: manual"), y=put("launch: manual", FASTER), z=put("tags: [new]"))
     actions = registry.forced(Forced(launch=frozenset({"x"})))
     assert [(one.experiment, one.action) for one in actions] == [("x", "launch")]
-
-
-def test_what_is_over_the_ceiling_is_held_and_the_rest_proceeds(make):
-    registry = make(a=put("seeds: [1, 2]"), b=put("seeds: [3, 4]"), c=put("launch: manual", FASTER))
-    registry.commit({"registry.yaml": f"{SETTINGS}policy: {{launches_per_apply: 3}}\n"})
-    actions = registry.plan().actions
-    assert [one.action for one in actions] == ["launch"] * 3 + ["hold"] * 2
-    assert actions[3].reason == "new; over the ceiling of 3 launches per apply"
-    registry.run()
-    # What the ledger knows counts no more; the held one is launched by the next apply.
-    registry.commit(b=put("seeds: [3, 4]\ntags: [again]"))
-    assert [one.action for one in registry.plan().actions][:3] == ["keep"] * 3
 
 
 # stale
@@ -301,12 +290,6 @@ def test_two_files_of_one_identity_share_a_run(make):
 def test_a_held_file_shares_the_run_that_another_launches(make):
     registry = make(a=put("launch: manual"), b=SPEC)
     assert registry.verbs() == {"a": ["keep"], "b": ["launch"]}
-
-
-def test_a_shared_run_counts_once_against_the_ceiling(make):
-    registry = make(a=SPEC, b=SPEC, c=FASTER)
-    registry.commit({"registry.yaml": f"{SETTINGS}policy: {{launches_per_apply: 2}}\n"})
-    assert registry.verbs() == {"a": ["launch"], "b": ["keep"], "c": ["launch"]}
 
 
 # orphan

@@ -26,6 +26,7 @@ from runner.files import write_atomically
 from runner.launchers.base import JobStatus, Reach
 from runner.node import job
 from runner.node.task import NodeTask
+from runner.registry import is_of_forge
 
 START_DEADLINE = 60.0
 """Seconds for a node program to say that it lives."""
@@ -140,9 +141,15 @@ def _started(folder: Path) -> bool:
 
 
 def _environment(task: NodeTask) -> Mapping[str, str]:
-    """Return what the run may know: the ordinary variables and its secrets, no other token."""
+    """Return what the run may know: the ordinary variables, its secrets and the node's variables.
+
+    No other token, and none of the forge's whatever is named.
+    """
     wanted = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
-    secrets = {name: os.environ[name] for name in task.spec.secrets if name in os.environ}
+    named = (*task.spec.secrets, *task.node_variables)
+    secrets = {
+        name: os.environ[name] for name in named if name in os.environ and not is_of_forge(name)
+    }
     return {**wanted, **secrets, job.MARKER: task.job}
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord, check_successor, ledger_json
 from runner.ledger.snapshot import ACTIVE, APPLIED, Snapshot, record_path
+from runner.ledger.spending import spending_files
 
 
 class Changes(NamedTuple):
@@ -41,7 +42,7 @@ class Draft:
         return self._records.get(run_id) or self.snapshot.record(run_id)
 
     def put_record(self, record: RunRecord) -> Draft:
-        """Write a run's record; the list of active runs follows.
+        """Write a run's record; the list of active runs and what the month takes follow.
 
         Raises Refused when it contradicts the record there: see `check_successor`.
         """
@@ -58,7 +59,7 @@ class Draft:
         return self
 
     def _record_files(self) -> dict[str, bytes | None]:
-        """The records' own files, and the list of active runs in step with them."""
+        """The records' own files, with the list of active runs and the months' in step."""
         if not self._records:
             return {}
         active = self.snapshot.active()
@@ -68,7 +69,8 @@ class Draft:
             active.pop(run_id, None)
             if record.is_active:
                 active[run_id] = record.latest.number
-        return {**files, ACTIVE: ledger_json(active)}
+        spending = spending_files(self.snapshot, self._records.values())
+        return {**files, **spending, ACTIVE: ledger_json(active)}
 
     def put_experiment(self, entry: ExperimentEntry) -> Draft:
         """Write what is known of an experiment; its history only ever grows."""

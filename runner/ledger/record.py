@@ -74,6 +74,11 @@ class Attempt(Section):
     job: str | None = None
     """The launcher's id of it, once submitted."""
     claimed_at: str
+    gpus: int | None = None
+    """On all its nodes together; None where it was claimed by a runner that did not say."""
+    gpu_hours: float | None = None
+    """Expected at the claim, at most; None where nobody knew. So is `usd`, if they are rented."""
+    usd: float | None = None
     started_at: str | None = None
     ended_at: str | None = None
     step: int = 0

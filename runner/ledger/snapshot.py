@@ -63,6 +63,10 @@ class Snapshot:
         content = self._repository.read_many(oids.values())
         return {path: content[oid] for path, oid in oids.items()}
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what is directly below `folder`."""
+        return self._repository.folders(self.commit, folder) if self.commit else []
+
     def record(self, run_id: str) -> RunRecord | None:
         """Return the record of the run, None when it was never launched."""
         return self.records([run_id]).get(run_id)
@@ -149,9 +153,7 @@ class Snapshot:
         return record
 
     def _starting_with(self, prefix: str) -> list[str]:
-        if self.commit is None:
-            return []
-        names = self._repository.folders(self.commit, f"runs/{prefix[:2]}")
+        names = self.names(f"runs/{prefix[:2]}")
         return sorted(name for name in names if name.startswith(prefix))
 
     def _newest(self, entry: ExperimentEntry) -> RunRecord:

@@ -62,7 +62,8 @@ class _Node:
         self.training: Training | None = None
         lease = acquire(self.store, task.attempt, task.run_id, task.attempt, task.job, task.nonce)
         prefix = f"{task.attempt}/epoch-{lease.epoch}"
-        secrets = [os.environ.get(name, "") for name in task.spec.secrets]
+        named = (*task.spec.secrets, *task.node_variables)
+        secrets = [os.environ.get(name, "") for name in named]
         self.channel = Channel(folder / "published", self.store, prefix, secrets)
         self.mirror = Mirror(self.publish)
         self.channel.write("task.json", task.model_dump_json(by_alias=True, indent=1).encode())
@@ -129,17 +130,22 @@ class _Node:
 
     @contextlib.contextmanager
     def cluster(self, prepared: Prepared, log: Path) -> Iterator[dict[str, str]]:
-        """Yield the trainer's environment, with Ray up where the trainer needs it."""
+        """Yield the trainer's environment, with Ray up where the trainer needs it.
+
+        What only the node program needs to know stays out, also of what Ray's workers inherit.
+        """
+        own = set(self.task.node_variables) - set(self.task.spec.secrets)
+        told = {name: text for name, text in prepared.environment.items() if name not in own}
         if not prepared.trainer.needs_ray(prepared.run):
-            yield prepared.environment
+            yield told
             return
         self.announce("starting ray")
         devices = prepared.run.spec.resources.devices
         ray_log = log.with_name("ray.txt")
         python = prepared.layout.python
         folder = job.temporary_folder(self.task.job) / "ray"
-        with ray.cluster(python, devices, prepared.environment, folder, ray_log) as address:
-            yield {**prepared.environment, "RAY_ADDRESS": address}
+        with ray.cluster(python, devices, told, folder, ray_log) as address:
+            yield {**told, "RAY_ADDRESS": address}
 
     def watch(self, training: Training, environment: dict[str, str], log: Path) -> tuple[int, Stop]:
         """Run the trainer to its end, its limit or a stop; return its exit code and why."""

@@ -83,6 +83,9 @@ class NodeTask(Section):
     """Export on the checkpoints remote that `model: {source: run}` starts from."""
     resume: str | None = None
     """Checkpoint in the run store, of an earlier attempt of this run, to continue from."""
+    node_variables: tuple[str, ...] = Field(default=(), strict=False)
+    """Names of the variables with which the node program, and not the trainer, reaches the run
+    store and the DVC remotes."""
     limits: Limits
 
 

@@ -1,0 +1,133 @@
+"""What runs were expected to take when they were claimed, and what they took: one file per month.
+
+`spending/2026-11.json` holds every attempt that was claimed in that month (UTC), so that the sum of
+a month costs one file and not every record. It follows from the records: see `Draft.put_record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from runner.errors import Refused
+from runner.ledger.record import Attempt, RunRecord, ledger_json
+from runner.ledger.snapshot import Snapshot
+from runner.spec.section import Section
+
+FOLDER = "spending"
+HOUR = 3600.0
+FIRST_ATTEMPT = "/1"
+"""How the key of a launch ends; other attempts are retries."""
+
+
+class Spent(Section):
+    """What one attempt takes: as expected, high end, until it ends; then as it was."""
+
+    commit: str
+    """The commit that it was launched of."""
+    gpu_hours: float | None
+    usd: float | None
+    """US dollars if the GPUs are rented; None where nobody knows."""
+
+
+class Sum(NamedTuple):
+    """What several attempts take together; what is not known of one counts as nothing."""
+
+    launches: int
+    gpu_hours: float
+    usd: float
+
+
+_MONTH = TypeAdapter(dict[str, Spent])
+
+
+def spending_path(month: str) -> str:
+    """Return where the attempts claimed in `month` (`2026-11`) are on the ledger branch."""
+    return f"{FOLDER}/{month}.json"
+
+
+def month_of(moment: str) -> str:
+    """Return the calendar month of a time as the ledger writes it."""
+    return moment[: len("2026-11")]
+
+
+def spent_in(snapshot: Snapshot, month: str) -> dict[str, Spent]:
+    """Return what each attempt claimed in `month` takes, by `<run id>/<number>`."""
+    path = spending_path(month)
+    content = snapshot.read(path)
+    try:
+        return {} if content is None else _MONTH.validate_json(content)
+    except ValidationError as error:
+        raise Refused(
+            f"{path} of the ledger cannot be read: {error.errors()[0]['msg']}",
+            cure=f"git show {snapshot.commit}:{path}   shows it",
+        ) from error
+
+
+def launched_at(snapshot: Snapshot, commit: str) -> list[Spent]:
+    """Return what was launched of `commit` at whatever time, without retries."""
+    return [
+        spent
+        for name in snapshot.names(FOLDER)
+        for key, spent in spent_in(snapshot, name.removesuffix(".json")).items()
+        if spent.commit == commit and key.endswith(FIRST_ATTEMPT)
+    ]
+
+
+def total(spent: Iterable[Spent]) -> Sum:
+    """Return the sum of `spent`."""
+    known = list(spent)
+    hours, usd = (one.gpu_hours or 0.0 for one in known), (one.usd or 0.0 for one in known)
+    return Sum(len(known), sum(hours), sum(usd))
+
+
+def spending_files(snapshot: Snapshot, records: Iterable[RunRecord]) -> dict[str, bytes]:
+    """Return the months' files with the attempts of `records` as they are now."""
+    months: dict[str, dict[str, Spent]] = {}
+    for record in records:
+        for attempt in record.attempts:
+            if attempt.gpus is None:
+                continue  # claimed by a runner that made no promises
+            month = month_of(attempt.claimed_at)
+            entries = months.setdefault(month, spent_in(snapshot, month))
+            entries[f"{record.run_id}/{attempt.number}"] = spent_by(attempt)
+    return {spending_path(month): _json(entries) for month, entries in months.items()}
+
+
+def spent_by(attempt: Attempt) -> Spent:
+    """Return what an attempt takes, by its promise until it has ended.
+
+    Then it is the time from start to end on its GPUs, and its cost where that was measured, else
+    that time at the price that was expected. One that never started took nothing.
+    """
+    expected = Spent(commit=attempt.commit, gpu_hours=attempt.gpu_hours, usd=attempt.usd)
+    if attempt.state != "ended" or attempt.gpus is None:
+        return expected
+    hours = attempt.gpus * _hours(attempt)
+    return expected.model_copy(
+        update={"gpu_hours": round(hours, 3), "usd": _cost(attempt, expected, hours)}
+    )
+
+
+def _cost(attempt: Attempt, expected: Spent, hours: float) -> float | None:
+    if attempt.cost_usd is not None:
+        return attempt.cost_usd
+    if not hours:
+        return 0.0
+    if expected.usd is None or not expected.gpu_hours:
+        return None
+    return round(expected.usd * hours / expected.gpu_hours, 2)
+
+
+def _hours(attempt: Attempt) -> float:
+    if attempt.started_at is None or attempt.ended_at is None:
+        return 0.0
+    took = datetime.fromisoformat(attempt.ended_at) - datetime.fromisoformat(attempt.started_at)
+    return max(0.0, took.total_seconds() / HOUR)
+
+
+def _json(entries: dict[str, Spent]) -> bytes:
+    return ledger_json({key: spent.model_dump(mode="json") for key, spent in entries.items()})
