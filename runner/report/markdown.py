@@ -23,6 +23,7 @@ from runner.report.page import (
     Mention,
     Page,
     Paragraph,
+    Rendered,
     Small,
     Strong,
     Table,
@@ -115,6 +116,8 @@ def _block(block: Block) -> str:
             return _difference(block)
         case Small():
             return f"<sub>{_line(block.line)}</sub>"
+        case Rendered():
+            return block.markdown
         case Folded():
             inner = "\n\n".join(_block(one) for one in block.blocks)
             return f"<details><summary>{_summary(block.summary)}</summary>\n\n{inner}\n\n</details>"

@@ -116,6 +116,13 @@ class Small:
 
 
 @dataclass(frozen=True)
+class Rendered:
+    """A part of a page that was rendered before, as Markdown; from us, never from a spec."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
 class Folded:
     """What is there for whoever opens it."""
 
@@ -123,7 +130,9 @@ class Folded:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Heading | Paragraph | Table | Image | Log | Items | Difference | Small | Folded
+Block: TypeAlias = (
+    Heading | Paragraph | Table | Image | Log | Items | Difference | Small | Rendered | Folded
+)
 
 
 @dataclass(frozen=True)

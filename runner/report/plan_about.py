@@ -36,3 +36,5 @@ class About(NamedTuple):
     """Address of the whole plan as JSON; empty where there is none."""
     rewards: tuple[RewardTable, ...] | None = ()
     """What the reward check found; None while it goes on, empty where nothing is checked."""
+    carried: str = ""
+    """What an earlier comment said of the same rewards: see `carried_rewards`."""

@@ -24,7 +24,7 @@ from runner.report.plan_measure import COMMENT, WHOLE, Measure, spoken
 from runner.report.plan_next import hold_lines, next_line
 from runner.report.plan_policy import policy_line
 from runner.report.plan_refusal import refusal_blocks, refusals
-from runner.report.plan_reward import reward_folds
+from runner.report.plan_reward import carried_rewards, reward_folds
 from runner.report.plan_table import plan_table
 
 MARKER = "<!-- rollbook:plan:v1 "
@@ -33,7 +33,7 @@ MARKER = "<!-- rollbook:plan:v1 "
 WHOLE_LIMIT = 1_000_000
 """Bytes of the whole plan; GitHub's job summary takes 1 MiB a step."""
 
-__all__ = ["MARKER", "About", "headline", "plan_comment", "whole_plan"]
+__all__ = ["MARKER", "About", "carried_rewards", "headline", "plan_comment", "whole_plan"]
 
 
 def plan_comment(plan: Plan, about: About) -> str:
@@ -87,7 +87,7 @@ def page(plan: Plan, found: Sequence[Group], about: About, measure: Measure) -> 
     blocks += hint_blocks(told, about, measure)
     blocks += hold_lines(found, about, measure)
     if measure.folds:
-        blocks += reward_folds(about.rewards, measure)
+        blocks += reward_folds(about.rewards, about.carried, measure)
         blocks += all_hints(told, about, measure)
         blocks += forecast_folds(found, measure)
     following = next_line(found, [one.experiment for one in refused], about)

@@ -23,8 +23,10 @@ _REPEATS = {
 def forecast_folds(groups: Sequence[Group], measure: Measure) -> list[Block]:
     """Return the folds on what is launched or may be."""
     doing = [one for one in groups if one.first.action in ("launch", "hold", "wait")]
-    told = doing[: measure.rows]
-    blocks = [_memory(told, measure), _arithmetic(told, measure), _what(told, measure)]
+    # Seeds that are launched and seeds that are held take the same.
+    once = {one.first.experiment: one for one in reversed(doing)}
+    told = [one for one in doing if once[one.first.experiment] is one][: measure.rows]
+    blocks = [_memory(told, measure), _arithmetic(told, measure), _what(doing, measure)]
     return [block for block in blocks if block]
 
 
@@ -101,7 +103,7 @@ def _repeat(group: Group) -> list[Line]:
 
 
 def _what(groups: Sequence[Group], measure: Measure) -> Folded | None:
-    known = [group for group in groups if group.resolved]
+    known = [group for group in groups[: measure.rows] if group.resolved]
     if not known:
         return None
     blocks = tuple(_exactly(group, measure) for group in known)

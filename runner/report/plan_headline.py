@@ -11,6 +11,9 @@ from runner.forges.base import DESCRIPTION_LIMIT
 from runner.report.notation import plural
 from runner.report.plan_groups import reason, span
 
+_NARROW = 1.5
+"""Largest over smallest time from which on a middle would mislead."""
+
 _ENOUGH = 10 * DESCRIPTION_LIMIT
 """Characters that are looked at: a reason may quote a value of any length."""
 
@@ -81,8 +84,10 @@ def _each(launched: Sequence[Action]) -> str:
     if not spans or len(spans) < len(launched):
         return ""
     each = " each" if len(launched) > 1 else ""
-    middles = [(one.low + one.high) / 2 for one in spans]
-    return f"~{text(min(middles), max(middles))} h{each}"
+    low, high = min(one.low for one in spans), max(one.high for one in spans)
+    if high <= _NARROW * low:
+        return f"~{text((low + high) / 2, (low + high) / 2)} h{each}"
+    return f"{text(low, high)} h{each}"
 
 
 def _ceiling(action: Action) -> str:

@@ -29,7 +29,7 @@ def policy_line(uses: Sequence[Use], groups: Sequence[Group]) -> list[Paragraph]
         return []
     held = [one.first.reason for one in groups if one.first.lifted_by == "owner"]
     over = [any(_holds(use, reason) for reason in held) or _is_over(use) for use in uses]
-    line: list[Inline] = [Strong("Over policy" if any(over) else "Within policy"), ": "]
+    line: list[Inline] = [Strong(_verdict(uses, any(over))), ": "]
     for number, (use, is_over) in enumerate(zip(uses, over, strict=True)):
         line += [" · "] if number else []
         line.append(Strong(_told(use)) if is_over else _told(use))
@@ -44,6 +44,12 @@ def _holds(use: Use, reason: str) -> bool:
         return use.ceiling in reason
     words = rf"of {re.escape(ceiling.sign)}[\d,.]+{re.escape(ceiling.per)}(;|$)"
     return re.search(words, reason) is not None
+
+
+def _verdict(uses: Sequence[Use], holds: bool) -> str:
+    if any(_is_over(use) for use in uses):
+        return "Over policy"
+    return "Policy holds some back" if holds else "Within policy"
 
 
 def _is_over(use: Use) -> bool:

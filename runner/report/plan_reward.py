@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from runner.report.page import Block, Code, Folded, Table, paragraph
+from runner.report.page import Block, Code, Folded, Rendered, Table, paragraph
 from runner.report.plan_measure import Measure
 
 Verdict = Literal["ok", "bad", "note"]
@@ -45,11 +45,28 @@ class RewardTable:
     """Why nothing could be scored, as the check's process said it."""
 
 
-def reward_folds(tables: tuple[RewardTable, ...] | None, measure: Measure) -> list[Block]:
+_BEGIN, _END = "<!-- rollbook:rewards -->", "<!-- /rollbook:rewards -->"
+"""Lines around the tables. Text of a spec never makes a whole line, so it cannot forge them."""
+
+
+def reward_folds(
+    tables: tuple[RewardTable, ...] | None, carried: str, measure: Measure
+) -> list[Block]:
     """Return a folded table per reward; None is a check that goes on."""
     if tables is None:
         return [paragraph("Reward check: running; this comment will say what it found")]
-    return [_fold(table, measure) for table in tables[: measure.rows]]
+    if tables:
+        folds = [_fold(table, measure) for table in tables[: measure.rows]]
+        return [Rendered(_BEGIN), *folds, Rendered(_END)]
+    return [Rendered(f"{_BEGIN}\n{carried}\n{_END}")] if carried else []
+
+
+def carried_rewards(comment: str) -> str:
+    """Return what a comment of ours says of rewards, to be said again; empty where it does not."""
+    lines = comment.splitlines()
+    if _BEGIN not in lines or _END not in lines:
+        return ""
+    return "\n".join(lines[lines.index(_BEGIN) + 1 : lines.index(_END)])
 
 
 def _fold(table: RewardTable, measure: Measure) -> Folded:

@@ -24,6 +24,7 @@ from runner.report.page import (
     Mention,
     Page,
     Paragraph,
+    Rendered,
     Small,
     Strong,
     Table,
@@ -64,6 +65,8 @@ def _block(block: Block) -> RenderableType:
             return _difference(block)
         case Small():
             return _line(block.line, "dim")
+        case Rendered():
+            return Text(_plain_lines(block.markdown))
         case Folded():
             inner = [Padding(_block(one), (1, 0, 0, 2)) for one in block.blocks]
             return Group(Text(block.summary, "bold"), *inner)
@@ -109,6 +112,10 @@ def _inline(part: Inline) -> Text:
             return Text(_plain(part.login))
         case str():
             return Text(_plain(part))
+
+
+def _plain_lines(text: str) -> str:
+    return "\n".join(map(_plain, text.split("\n")))
 
 
 def _plain(text: str) -> str:
