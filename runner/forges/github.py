@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from runner.forges import github_api
 from runner.forges.base import COMMENT_LIMIT, NotPermitted, PullRequest, Status
 from runner.forges.github_answers import Request, Unknown, Unsettled, no_repository
-from runner.forges.github_api import PAUSES, GitHubApi
+from runner.forges.github_api import GitHubApi
 from runner.forges.github_statuses import Statuses
 
 ACTIONS_LOGIN = "github-actions[bot]"
 """Whom GitHub shows as the author of what a workflow's token writes."""
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?")
 WRITERS = frozenset({"admin", "maintain", "write"})
 COMMENT_TRIES = 3
 """Tries to add a comment; before each further one we look whether it is there after all."""
@@ -95,7 +98,7 @@ class GitHubForge:
             except Unsettled:
                 if tries == COMMENT_TRIES:
                     raise
-                time.sleep(PAUSES[tries - 1])
+                time.sleep(github_api.PAUSES[tries - 1])
                 there = self._our_comment(number, body, since)
                 if there is not None and _text(there) == _clean(body):
                     return
@@ -161,7 +164,8 @@ class GitHubForge:
     def may_write(self, login: str) -> bool:
         """Return whether the person may write to the repository, as the forge says now."""
         path, about = f"/collaborators/{quote(login, safe='')}/permission", f"what {login} may do"
-        found = self._find(path, "metadata: read", about) if login else None
+        known = LOGIN.fullmatch(login)  # anything else would be part of another address
+        found = self._find(path, "metadata: read", about) if known else None
         return found is not None and found.get("permission") in WRITERS
 
     def login(self) -> str | None:
