@@ -48,7 +48,8 @@ def validate(start: Path, only: Sequence[str] = (), *, deep: bool = False) -> Va
     """Check the work tree's specs (`only` some, by name or path) against every rule.
 
     Of a whole registry, experiments that were checked before and have not changed since are not
-    checked again. With `deep`, all are, and every row of their datasets is read.
+    checked again. With `deep`, all are, every row of their datasets is read, and their rewards are
+    tried.
     Raises Refused where there is no registry, InvalidSpec when its settings are invalid.
     """
     root = find_root(start)
@@ -60,7 +61,9 @@ def validate(start: Path, only: Sequence[str] = (), *, deep: bool = False) -> Va
         loaded = load_experiments(tree, names)
         checked = _checked(loaded, tree, registry)
         validation = _validation(loaded, checked)
-        return _with_rows(validation, loaded, start) if deep else validation
+        if not deep:
+            return validation
+        return _with_rewards(_with_rows(validation, loaded, start), loaded, tree)
     former = recall(root)
     loaded = load_experiments(tree, without=former.experiments.keys())
     checked = _checked(loaded, tree, registry)
@@ -93,6 +96,13 @@ def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validatio
     python_of = partial(train_python, workspace)
     found = exact(validation.findings, loaded.experiments, workspace.root, python_of)
     return validation._replace(findings=in_order(found))
+
+
+def _with_rewards(validation: Validation, loaded: Loaded, tree: WatchedTree) -> Validation:
+    from runner.reward_check.findings import findings
+
+    found = findings(loaded.experiments, tree)
+    return validation._replace(findings=in_order((*validation.findings, *found)))
 
 
 def _has_upstream(experiment: LoadedExperiment) -> bool:

@@ -30,12 +30,19 @@ def data_add(context: click.Context, paths: tuple[str, ...]) -> None:
 @data.command("card")
 @click.argument("path")
 @click.option("--write", is_flag=True, help="Keep the card in the data's .dvc file or stage.")
+@click.option(
+    "--sample", type=click.IntRange(1, 20), metavar="N",
+    help="With --write: N rows for the reward check in a file beside the data, to be committed.",
+)  # fmt: skip
 @click.pass_context
-def data_card(context: click.Context, path: str, write: bool) -> None:
+def data_card(context: click.Context, path: str, write: bool, sample: int | None) -> None:
     """Describe a dataset: rows, columns, lengths, duplicates, format, faulty rows."""
     from runner.datasets.commands import make_card
 
-    described = make_card(open_registry(context), context.obj, path, write=write)
+    if sample and not write:
+        raise click.UsageError("--sample writes a file: add --write")
+    workspace = open_registry(context)
+    described = make_card(workspace, context.obj, path, write=write, sample=sample)
     screen.print_json(described.model_dump(mode="json"))
 
 

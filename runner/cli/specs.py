@@ -50,7 +50,9 @@ def new(context: click.Context, name: str | None, source: str | None, as_list: b
 
 @cli.command()
 @click.argument("specs", nargs=-1)
-@click.option("--deep", is_flag=True, help="Also read every row of their datasets.")
+@click.option(
+    "--deep", is_flag=True, help="Also read every row of their datasets, and try their rewards."
+)
 @json_option
 @click.pass_context
 def validate(context: click.Context, specs: tuple[str, ...], deep: bool, as_json: bool) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.datasets.card import card_of, write_card
+from runner.datasets.reading import Dataset
 from runner.datasets.review import Review, review, review_path
 from runner.datasets.source import KINDS, exists, sets_in
 from runner.errors import InvalidSpec, OutsideError
+from runner.files import write_atomically
 from runner.spec.cards import Card
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
+from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import WorkTree
 from runner.tasks import train_python
 from runner.workspace import Workspace
@@ -42,16 +46,34 @@ def check_target(workspace: Workspace, start: Path, target: str, sample: int | N
     )
 
 
-def make_card(workspace: Workspace, start: Path, path: str, *, write: bool) -> Card:
+def make_card(
+    workspace: Workspace, start: Path, path: str, *, write: bool, sample: int | None = None
+) -> Card:
     """Return the card of the dataset at `path`, and keep it with what tracks the data on `write`.
 
-    Raises Refused when there is no such dataset, or DVC does not track it.
+    Then `sample` rows for the reward check are written beside the data, to be committed; a sample
+    that is there is made anew. Raises Refused when there is no such dataset, DVC does not track it,
+    or no row can be sampled.
     """
     place = _inside(workspace, start, path)
     card = card_of(workspace.root / place)
     if write:
+        card = card.model_copy(update={"sample": _write_sample(workspace.root, place, sample)})
         write_card(workspace.root, place, card)
     return card
+
+
+def _write_sample(root: Path, path: str, count: int | None) -> str:
+    """Write the sample of the dataset at `path` where one is wanted; return its digest."""
+    from runner.reward_check.sample import MOST_ROWS, place_of, sample_of
+
+    file = root / place_of(DvcOutputs(WorkTree(root)), path)
+    if count is None and not file.exists():
+        return ""
+    rows = (row.content for row in Dataset(root / path).sample(min(count or MOST_ROWS, MOST_ROWS)))
+    content = sample_of(rows)
+    write_atomically(file, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def add(workspace: Workspace, start: Path, paths: Sequence[str]) -> list[tuple[str, Card, str]]:

@@ -51,6 +51,8 @@ class Card(Section):
     """Rows whose prompt stood in an earlier one; None where no format was recognised."""
     prompts: str = ""
     """A sample of the prompts' digests, to compare sets by (see `runner/datasets/survey.py`)."""
+    sample: str = ""
+    """SHA-256 of the file of sample rows that is committed beside; empty where there is none."""
 
     def told(self) -> str:
         """Return the card in a line."""
