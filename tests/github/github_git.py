@@ -7,14 +7,19 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-SETTINGS = {
-    "http.receivepack": "true",
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-    "receive.hideRefs": "refs/pull",  # fetched by everybody, written by GitHub alone
-    "gc.auto": "0",
-    "receive.autogc": "false",
-}
+SETTINGS = """\
+[http]
+    receivepack = true
+[uploadpack]
+    allowFilter = true
+    allowAnySHA1InWant = true
+[receive]
+    # Fetched by everybody, written by GitHub alone.
+    hideRefs = refs/pull
+    autogc = false
+[gc]
+    auto = 0
+"""
 
 
 def _environment(author: str) -> dict[str, str]:
@@ -56,8 +61,8 @@ def make_bare(folder: Path, source: Path | str | None = None) -> None:
     bare_git(folder, "init", "--quiet", "--bare", "--initial-branch=main")
     if source is not None:
         bare_git(folder, "fetch", "--quiet", str(source), "+refs/heads/*:refs/heads/*")
-    for name, value in SETTINGS.items():
-        bare_git(folder, "config", name, value)
+    with (folder / "config").open("a") as config:
+        config.write(SETTINGS)
 
 
 def commit_of(folder: Path, name: str) -> str | None:

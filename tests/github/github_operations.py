@@ -129,7 +129,7 @@ def combined_status(call: Call) -> Answer:
     sha = _commit(call)
     newest: dict[str, Status] = {}
     for status in call.state.statuses_of(call.repository, sha):
-        newest.setdefault(status.context, status)
+        newest.setdefault(status.context.lower(), status)  # "this field is case-insensitive"
     states = {status.state for status in newest.values()}
     worst = "failure" if states & {"failure", "error"} else "pending"
     commit_url = call.url.removesuffix("/status").rpartition("/")[0] + f"/{sha}"
@@ -153,7 +153,11 @@ def create_status(call: Call) -> Answer:
     context, target = body.get("context", "default"), body.get("target_url")
     if target and urlsplit(target).scheme not in ("http", "https"):
         _invalid("target_url must use http(s) scheme")
-    same = [s for s in call.state.statuses_of(call.repository, sha) if s.context == context]
+    same = [
+        s
+        for s in call.state.statuses_of(call.repository, sha)
+        if s.context.lower() == context.lower()
+    ]
     if len(same) >= STATUSES_LIMIT:
         _invalid("This SHA and context has reached the maximum number of statuses.")
     made = Status(
@@ -292,8 +296,10 @@ _TALK = ("issues", "pull_requests")
 OPERATIONS = {
     ("get", "/rate_limit"): Operation(rate_limit),
     ("get", "/user"): Operation(own_account),
-    ("get", REPOSITORY): Operation(repository),
-    ("get", REPOSITORY + "/collaborators/{username}/permission"): Operation(permission),
+    ("get", REPOSITORY): Operation(repository, ("metadata",)),
+    ("get", REPOSITORY + "/collaborators/{username}/permission"): Operation(
+        permission, ("metadata",)
+    ),
     ("get", REPOSITORY + "/commits/{commit_sha}/pulls"): Operation(
         pulls_of_commit, ("pull_requests",)
     ),
