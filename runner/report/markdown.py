@@ -110,6 +110,15 @@ def _block(block: Block) -> str:
             return f"![{escape(block.alt)}]({_target(block.path)})"
         case Log():
             return code_block(block.lines)
+        case Folded():
+            inner = "\n\n".join(_block(one) for one in block.blocks)
+            return f"<details><summary>{_summary(block.summary)}</summary>\n\n{inner}\n\n</details>"
+        case _:
+            return _comment_block(block)
+
+
+def _comment_block(block: Items | Difference | Small | Rendered) -> str:
+    match block:
         case Items():
             return "\n".join(f"- {_line(line)}" for line in block.lines)
         case Difference():
@@ -118,9 +127,6 @@ def _block(block: Block) -> str:
             return f"<sub>{_line(block.line)}</sub>"
         case Rendered():
             return block.markdown
-        case Folded():
-            inner = "\n\n".join(_block(one) for one in block.blocks)
-            return f"<details><summary>{_summary(block.summary)}</summary>\n\n{inner}\n\n</details>"
 
 
 def _difference(block: Difference) -> str:

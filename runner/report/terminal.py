@@ -59,6 +59,15 @@ def _block(block: Block) -> RenderableType:
             return Text(block.path, "dim")
         case Log():
             return Padding(Text("\n".join(map(_plain, block.lines)), "red"), (0, 0, 0, 2))
+        case Folded():
+            inner = [Padding(_block(one), (1, 0, 0, 2)) for one in block.blocks]
+            return Group(Text(block.summary, "bold"), *inner)
+        case _:
+            return _comment_block(block)
+
+
+def _comment_block(block: Items | Difference | Small | Rendered) -> Text:
+    match block:
         case Items():
             return Text("\n").join(Text("• ").append_text(_line(line)) for line in block.lines)
         case Difference():
@@ -67,9 +76,6 @@ def _block(block: Block) -> RenderableType:
             return _line(block.line, "dim")
         case Rendered():
             return Text(_plain_lines(block.markdown))
-        case Folded():
-            inner = [Padding(_block(one), (1, 0, 0, 2)) for one in block.blocks]
-            return Group(Text(block.summary, "bold"), *inner)
 
 
 def _difference(block: Difference) -> Text:

@@ -44,13 +44,17 @@ class Subject(NamedTuple):
     worked_out: dict[str, Any]
     """What a rule has worked out of the spec, for others of its module that need it too."""
 
-    def at(self, path: Path, message: str, cure: str, *, on_key: bool = False) -> Finding:
+    def at(
+        self, path: Path, message: str, cure: str, *, on_key: bool = False, instead: str = ""
+    ) -> Finding:
         """Return a finding at the value (or key) at `path`, or its nearest parent's key.
 
-        The rule's id and level are filled in by the frame.
+        `instead` is what to write in its place, where that is all there is to do. The rule's id and
+        level are filled in by the frame.
         """
         mark = self.marks.key(path) if on_key else self.marks.value(path)
-        return Finding(*mark, dotted(path), "", "error", message, cure)
+        mended = self.marks.mended(path, instead, on_key=on_key) if instead else ""
+        return Finding(*mark, dotted(path), "", "error", message, cure, mended)
 
 
 class Rule(NamedTuple):

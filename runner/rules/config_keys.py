@@ -97,7 +97,14 @@ def _faults(subject: Subject, kind: Kind) -> Iterator[Finding]:
     for path, key, value in _overrides(subject):
         for fault in check.faults(key, value):
             if fault.kind == kind:
-                yield subject.at(path, fault.message, fault.cure, on_key=kind != "value")
+                flat = kind == "value" or path[-1] == key
+                yield subject.at(
+                    path,
+                    fault.message,
+                    fault.cure,
+                    on_key=kind != "value",
+                    instead=fault.instead if flat else "",
+                )
 
 
 def _overrides(subject: Subject) -> Iterator[tuple[Path, str, Any]]:

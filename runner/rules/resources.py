@@ -69,7 +69,9 @@ def infra(subject: Subject) -> Iterator[Finding]:
         if near:
             message = f"SkyPilot knows no `{place}`"
             where = ("resources", "candidates", index, "infra")
-            yield subject.at(where, message, f"did you mean `{near}`?")
+            written = subject.spec.resources.candidates[index].infra
+            instead = near if written == place else ""
+            yield subject.at(where, message, f"did you mean `{near}`?", instead=instead)
 
 
 def accelerator(subject: Subject) -> Iterator[Finding]:
@@ -79,7 +81,8 @@ def accelerator(subject: Subject) -> Iterator[Finding]:
     if near and near.upper() != written.upper():
         message = f"SkyPilot's catalog has no `{written}`"
         count = subject.spec.resources.gpus_per_node
-        yield subject.at(("resources", "accelerators"), message, f"did you mean {near}:{count}?")
+        meant, where = f"{near}:{count}", ("resources", "accelerators")
+        yield subject.at(where, message, f"did you mean {meant}?", instead=meant)
 
 
 def name(subject: Subject) -> Iterator[Finding]:

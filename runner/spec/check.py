@@ -96,7 +96,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _load(specs: Specs, name: str) -> LoadedExperiment:
     merged = specs.merged(name)
-    marked: tuple[MarkedRun, ...] = expand(name, merged.root, merged.matrix)
+    marked: tuple[MarkedRun, ...] = expand(name, merged.root, merged.matrix, specs.lines)
     return LoadedExperiment(
         name=name,
         path=path_of(name),
@@ -112,7 +112,7 @@ def _load(specs: Specs, name: str) -> LoadedExperiment:
 def _of_bases(specs: Specs) -> Iterator[Finding]:
     for name in filter(is_base, specs.names):
         try:
-            yield from validate_base(specs.merged(name).root)
+            yield from validate_base(specs.merged(name).root, specs.lines)
         except InvalidSpec as invalid:
             yield from invalid.findings
 

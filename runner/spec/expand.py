@@ -14,7 +14,7 @@ from runner.spec.explain import explain, is_incomplete
 from runner.spec.fields import path_of
 from runner.spec.matrix import Point, points
 from runner.spec.merge import merge
-from runner.spec.node import Marks, Node, data, dotted
+from runner.spec.node import Lines, Marks, Node, data, dotted, no_lines
 from runner.spec.scalars import meant, shown
 from runner.spec.section import FROM_FILE
 
@@ -28,7 +28,9 @@ class MarkedRun(NamedTuple):
     marks: Marks
 
 
-def expand(name: str, root: Node, matrix: Node | None = None) -> tuple[MarkedRun, ...]:
+def expand(
+    name: str, root: Node, matrix: Node | None = None, lines: Lines = no_lines
+) -> tuple[MarkedRun, ...]:
     """Return the runs of the experiment `name`: points in the matrix's order, seeds in the list's.
 
     `root` is the spec with its bases merged in, without `extends` and `matrix`. Every point is
@@ -39,41 +41,41 @@ def expand(name: str, root: Node, matrix: Node | None = None) -> tuple[MarkedRun
     for point in points(matrix) if matrix else ({},):
         full = merge(root, _overlay(matrix or root, point)) if point else root
         try:
-            spec = validate(full)
+            spec = validate(full, lines)
         except InvalidSpec as invalid:
             findings.update(dict.fromkeys(invalid.findings))
             continue
         values = {key: data(node) for key, node in point.items()}
         for seed in spec.seeds:
             run = Run(experiment=name, seed=seed, point=values, spec=spec)
-            runs.append(MarkedRun(run, Marks(full)))
+            runs.append(MarkedRun(run, Marks(full, lines)))
     if findings:
         raise InvalidSpec(tuple(findings))
     _check_number(len(runs), Marks(root), matrix)
     return tuple(runs)
 
 
-def validate(root: Node) -> Experiment:
+def validate(root: Node, lines: Lines = no_lines) -> Experiment:
     """Return the complete spec `root` as an Experiment; raises InvalidSpec with every finding."""
     findings = tuple(_ambiguous(root))
     try:
         experiment = Experiment.model_validate(data(root), context=FROM_FILE)
     except ValidationError as error:
-        findings += tuple(explain(error.errors(), Experiment, Marks(root)))
+        findings += tuple(explain(error.errors(), Experiment, Marks(root, lines)))
         raise InvalidSpec(findings) from None
     if findings:
         raise InvalidSpec(findings)
     return experiment
 
 
-def validate_base(root: Node) -> tuple[Finding, ...]:
+def validate_base(root: Node, lines: Lines = no_lines) -> tuple[Finding, ...]:
     """Return what is wrong with the abstract spec `root`, in which keys may be missing."""
     findings = tuple(_ambiguous(root))
     try:
         Experiment.model_validate(data(root), context=FROM_FILE)
     except ValidationError as error:
         complete = [detail for detail in error.errors() if not is_incomplete(detail)]
-        findings += tuple(explain(complete, Experiment, Marks(root)))
+        findings += tuple(explain(complete, Experiment, Marks(root, lines)))
     return findings
 
 

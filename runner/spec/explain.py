@@ -30,6 +30,16 @@ class _Fault(NamedTuple):
     text: str
 
 
+class _Words(NamedTuple):
+    """What to say of a fault."""
+
+    rule: str
+    message: str
+    cure: str
+    instead: str = ""
+    """What to write in the place of the key or value, where that is all there is to do."""
+
+
 def explain(errors: Iterable[Any], model: Model, marks: Marks) -> Iterator[Finding]:
     """Yield a finding for each of pydantic's `errors` of `model` with the values of `marks`."""
     faults = [_located(detail, marks.root) for detail in errors]
@@ -39,9 +49,13 @@ def explain(errors: Iterable[Any], model: Model, marks: Marks) -> Iterator[Findi
             continue  # It is there under another spelling, which has a finding of its own.
         if fault.kind == "too_short" and len(fault.value) >= fault.context["min_length"]:
             continue  # Invalid entries do not count for pydantic; they have errors of their own.
-        rule, message, cure = _words(fault, model, marks)
+        words = _words(fault, model, marks)
         place = marks.key if fault.on_key else marks.value
-        yield at(place(fault.path), dotted(fault.path), rule, message, cure)
+        found = at(place(fault.path), dotted(fault.path), words.rule, words.message, words.cure)
+        if words.instead:
+            mended = marks.mended(fault.path, words.instead, on_key=fault.on_key)
+            found = found._replace(mended=mended)
+        yield found
 
 
 def _misspelt(faults: Sequence[_Fault]) -> Iterator[Path]:
@@ -91,27 +105,28 @@ def _path_in_file(
     return path, False, node
 
 
-def _words(fault: _Fault, model: Model, marks: Marks) -> tuple[str, str, str]:
-    """Return the rule, the message and the cure."""
+def _words(fault: _Fault, model: Model, marks: Marks) -> _Words:
+    """Return what to say of a fault."""
     if fault.kind == "extra_forbidden":
-        return ("spec.unknown_key", *_unknown(fault.path, model, marks))
+        return _Words("spec.unknown_key", *_unknown(fault.path, model, marks))
     if fault.kind == "missing":
-        return ("spec.missing", *_missing(fault.path, model))
+        return _Words("spec.missing", *_missing(fault.path, model))
     if fault.kind in (_TAG_MISSING, _TAG_UNKNOWN):
         return _tag(fault, model)
     if fault.kind in wording.EXPECTED:
-        return (
+        return _Words(
             "spec.type",
             wording.wrong_type(dotted(fault.path), fault.kind, fault.value),
             wording.type_cure(fault.kind, fault.value),
         )
     for kinds, speak in _SPEAKERS:
         if fault.kind in kinds:
-            return ("spec.value", *speak(fault))
-    return "spec.value", f"`{dotted(fault.path)}` does not hold: {fault.text}", "change the value"
+            return _Words("spec.value", *speak(fault))
+    message = f"`{dotted(fault.path)}` does not hold: {fault.text}"
+    return _Words("spec.value", message, "change the value")
 
 
-def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, str]:
+def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, ...]:
     parent, key = path[:-1], str(path[-1])
     known = _known_at(parent, model, marks)
     where = f"of `{dotted(parent)}`" if parent else "of a spec"
@@ -126,7 +141,7 @@ def _unknown(path: Path, model: Model, marks: Marks) -> tuple[str, str]:
         under = " or ".join(f"under `{place}`" if place else "at the top" for place in elsewhere)
         return message, f"`{key}` is a key {under}: move it there"
     if near := nearest(key, known):
-        return message, f"did you mean `{near}`?"
+        return message, f"did you mean `{near}`?", near
     if far := nearest(key, places(model)):
         place = places(model)[far][0]
         return message, f"did you mean `{f'{place}.' if place else ''}{far}`?"
@@ -156,20 +171,24 @@ def _missing(path: Path, model: Model) -> tuple[str, str]:
     return f"the key `{dotted(path)}` is missing{says}", f"add `{key}: …`{where}"
 
 
-def _tag(fault: _Fault, model: Model) -> tuple[str, str, str]:
+def _tag(fault: _Fault, model: Model) -> _Words:
     section = fault.path if fault.kind == _TAG_MISSING else fault.path[:-1]
     allowed = [str(name) for one in models_at(model, section) for name in _names(one)]
     if fault.kind == _TAG_MISSING:
         message = f"the key `{dotted(section)}.name` is missing"
-        return "spec.missing", message, f"add `name:` with one of: {', '.join(allowed)}"
-    message = wording.not_one_of(dotted(fault.path), fault.value, allowed)
-    return "spec.value", message, wording.choice_cure(fault.value, allowed)
+        return _Words("spec.missing", message, f"add `name:` with one of: {', '.join(allowed)}")
+    return _Words("spec.value", *_not_one_of(fault, allowed))
 
 
-def _choice(fault: _Fault) -> tuple[str, str]:
+def _choice(fault: _Fault) -> tuple[str, ...]:
     allowed = re.findall(r"'([^']*)'", str(fault.context.get("expected", "")))
+    return _not_one_of(fault, allowed)
+
+
+def _not_one_of(fault: _Fault, allowed: list[str]) -> tuple[str, str, str]:
     message = wording.not_one_of(dotted(fault.path), fault.value, allowed)
-    return message, wording.choice_cure(fault.value, allowed)
+    near = wording.choice_meant(fault.value, allowed)
+    return message, wording.choice_cure(fault.value, allowed), near
 
 
 def _bound(fault: _Fault) -> tuple[str, str]:
@@ -190,7 +209,7 @@ def _named(fault: _Fault) -> tuple[str, str]:
     return fault.context["message"], fault.context["cure"]
 
 
-_SPEAKERS: tuple[tuple[frozenset[str], Callable[[_Fault], tuple[str, str]]], ...] = (
+_SPEAKERS: tuple[tuple[frozenset[str], Callable[[_Fault], tuple[str, ...]]], ...] = (
     (frozenset({"literal_error"}), _choice),
     (frozenset(wording.BOUNDS), _bound),
     (frozenset({"string_pattern_mismatch"}), _form),

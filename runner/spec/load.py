@@ -62,6 +62,7 @@ class Specs:
             self.findings[path] = _whole(path, "spec.name", "spec files end with .yaml", cure)
         self._documents: dict[str, Document | InvalidSpec] = {}
         self._merged: dict[str, Merged] = {}
+        self._lines: dict[str, list[str]] = {}
 
     def document(self, name: str) -> Document:
         """Return the file of `name` as written; raises InvalidSpec."""
@@ -74,6 +75,13 @@ class Specs:
         if isinstance(document, InvalidSpec):
             raise InvalidSpec(document.findings)
         return document
+
+    def lines(self, path: str) -> list[str]:
+        """Return the lines of the spec file at `path`, which was read before."""
+        if path not in self._lines:
+            text = (self._tree.read(path) or b"").decode("utf-8", "replace")
+            self._lines[path] = text.replace("\r\n", "\n").split("\n")
+        return self._lines[path]
 
     def merged(self, name: str, chain: tuple[str, ...] = ()) -> Merged:
         """Return the spec of `name` with its bases merged in.

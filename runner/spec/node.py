@@ -6,6 +6,7 @@ the file and line that it came from.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from runner.findings import Mark
@@ -45,10 +46,38 @@ def child(node: Node, part: str | int) -> Node | None:
     return below
 
 
+Lines: TypeAlias = Callable[[str], Sequence[str]]
+"""The lines of a file, by its path; none where it cannot be read."""
+
+LONGEST = 400
+"""Characters of a line that is worth showing mended."""
+
+
+def no_lines(_path: str) -> Sequence[str]:
+    """Return no lines, where nobody has them at hand."""
+    return ()
+
+
 class Marks(NamedTuple):
     """Where each value and key of a merged spec stands."""
 
     root: Node
+    lines: Lines = no_lines
+    """Of the files that the spec is made of."""
+
+    def mended(self, path: Path, instead: str, *, on_key: bool) -> str:
+        """Return the line of the key or value at `path` with `instead` in its place.
+
+        Empty where that cannot be done by putting one word for another: nothing stands there, it
+        is spelled with escapes, or the line is very long.
+        """
+        node = self.find(path)
+        if node is None:
+            return ""
+        mark, old = (node.key_mark, path[-1]) if on_key else (node.mark, node.value)
+        lines = self.lines(mark.path)
+        line = lines[mark.line - 1] if mark.line <= len(lines) else ""
+        return _replaced(line, mark.column - 1, str(old), instead)
 
     def find(self, path: Path) -> Node | None:
         """Return the node at exactly `path`, or None."""
@@ -73,6 +102,17 @@ class Marks(NamedTuple):
                 return node.key_mark, node.key_mark
             node = below
         return node.mark, node.key_mark
+
+
+def _replaced(line: str, start: int, old: str, new: str) -> str:
+    """Return `line` with the whole word `old` at `start`, in quotes or not, replaced."""
+    if not old or len(line) > LONGEST:
+        return ""
+    for written in (old, f'"{old}"', f"'{old}'"):
+        end = start + len(written)
+        if line[start:end] == written and line[end : end + 1] in ("", " ", ":", ",", "}", "]"):
+            return line[:start] + new + line[end:]
+    return ""
 
 
 def dotted(path: Path) -> str:

@@ -102,8 +102,13 @@ def not_one_of(key: str, value: Any, allowed: list[str]) -> str:
 
 def choice_cure(value: Any, allowed: list[str]) -> str:
     """Name the permitted value that is meant, or all."""
-    near = nearest(value, allowed) if isinstance(value, str) else None
+    near = choice_meant(value, allowed)
     return f"did you mean `{near}`?" if near else f"write {' or '.join(allowed)}"
+
+
+def choice_meant(value: Any, allowed: list[str]) -> str:
+    """Return the permitted value that `value` is spelled like; empty without one."""
+    return (nearest(value, allowed) or "") if isinstance(value, str) else ""
 
 
 def out_of_bounds(key: str, kind: str, value: Any, context: dict[str, Any]) -> tuple[str, str]:

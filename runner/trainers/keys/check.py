@@ -26,6 +26,8 @@ class Fault(NamedTuple):
     """The key is none; nothing reads it; the value is none that it can have."""
     message: str
     cure: str
+    instead: str = ""
+    """The key or value to write in its place, where that is all there is to do."""
 
 
 class Checker:
@@ -75,7 +77,10 @@ class Checker:
             return
         if prefix and not self._has_prefixes:
             message = f"{self.trainer} takes no key with `{prefix}`"
-            yield Fault("key", message, f"write {bare}" if self.has(bare) else self._cure(bare))
+            if self.has(bare):
+                yield Fault("key", message, f"write {bare}", bare)
+            else:
+                yield Fault("key", message, *self._cure(bare))
             return
         fault = self._key(prefix, bare, value)
         if fault is None and prefix != "~":
@@ -87,7 +92,7 @@ class Checker:
         choices = list(self._keys.groups[group])
         if prefix:
             message = f"`{group}` chooses a part of the config, which takes no `{prefix}`"
-            yield Fault("key", message, f"write {group}")
+            yield Fault("key", message, f"write {group}", group)
         elif value not in choices:
             yield _wrong_choice(group, value, choices)
 
@@ -96,22 +101,22 @@ class Checker:
         said = keys.keys.get(key)
         listed = key in keys.sections if said is None else "add" not in said
         if (note := keys.unread(key)) and (listed or prefix in ("+", "++")):
-            cure = f"write {self._spelled(note.to)}" if note.to else "delete it"
-            return self._nothing_reads(key, f": {note.why}", cure)
+            return self._nothing_reads(key, f": {note.why}", *self._moved(note.to))
         if not self._has_prefixes:
             return None if listed or keys.open_above(key) else self._unknown(key)
         if listed:
             if prefix == "+" and self._has_value(key) and not isinstance(value, dict | list):
                 message = f"`{key}` is in the config already, and `+` only adds"
-                return Fault("key", message, f"write {key}, without +")
+                return Fault("key", message, f"write {key}, without +", key)
             return None
         if said is None and keys.open_above(key) is None:
             return self._new(prefix, key)
         if prefix in ("+", "++"):
             return None
         message = f"`{key}` is not in the config of {self.trainer} unless it is added with `+`"
-        cure = "delete it" if prefix == "~" else f"write +{key}"
-        return Fault("key", message, cure)
+        if prefix == "~":
+            return Fault("key", message, "delete it")
+        return Fault("key", message, f"write +{key}", f"+{key}")
 
     def _has_value(self, key: str) -> bool:
         """Whether the config has more than null there, which `+` may replace."""
@@ -126,20 +131,23 @@ class Checker:
             return self._unknown(key)
         if first in self._keys.names:
             return None
-        return self._nothing_reads(key, "", self._cure(key))
+        return self._nothing_reads(key, "", *self._cure(key))
 
-    def _nothing_reads(self, key: str, why: str, cure: str) -> Fault:
+    def _nothing_reads(self, key: str, why: str, cure: str, instead: str = "") -> Fault:
         message = f"nothing in {self._entry} of {self.trainer} reads `{key}`{why}"
-        return Fault("unread", message, cure)
+        return Fault("unread", message, cure, instead)
+
+    def _moved(self, to: str | None) -> tuple[str, str]:
+        """Return the cure for a key that has gone or has another name, and that name."""
+        return (f"write {self._spelled(to)}", self._spelled(to)) if to else ("delete it", "")
 
     def _unknown(self, key: str) -> Fault:
         message = f"{self.trainer} has no key `{key}` in {self._entry}"
         if note := self._keys.moved(key):
             said = f": {note.why}" if note.why else ""
-            cure = f"write {self._spelled(note.to)}" if note.to else "delete it"
-            return Fault("key", f"{message}{said}", cure)
+            return Fault("key", f"{message}{said}", *self._moved(note.to))
         if (note := self._keys.unread(key)) and note.to:
-            return Fault("key", message, f"write {self._spelled(note.to)}")
+            return Fault("key", message, *self._moved(note.to))
         if chosen := self._keys.in_group(key):
             return Fault("key", f"{message}, but with {chosen}", f"add {chosen} to overrides")
         others = [one for one in versions(self._name) if one != self._version]
@@ -147,18 +155,18 @@ class Checker:
         if having:
             message += f"; {' and '.join(having)} {'has' if len(having) == 1 else 'have'} it"
             return Fault("key", message, f"pin {self._name}=={having[-1]}, or delete it")
-        return Fault("key", message, self._cure(key))
+        return Fault("key", message, *self._cure(key))
 
     def _had(self, version: str, key: str) -> bool:
         other = load(self._name, version)
         entry = other.entry_points.get(self._entry) if other else None
         return entry is not None and key in entry.keys and entry.unread(key) is None
 
-    def _cure(self, key: str) -> str:
-        """Return the keys that were probably meant."""
-        if meant := list(_meant(key, self._keys)):
-            return f"did you mean {' or '.join(self._spelled(one) for one in meant)}?"
-        return f"delete it; the keys are in schemas/trainers/{self._name}-{self._version}.json"
+    def _cure(self, key: str) -> tuple[str, str]:
+        """Return the cure that names what was probably meant, and the key if it is one."""
+        if meant := [self._spelled(one) for one in _meant(key, self._keys)]:
+            return f"did you mean {' or '.join(meant)}?", meant[0] if len(meant) == 1 else ""
+        return f"delete it; the keys are in schemas/trainers/{self._name}-{self._version}.json", ""
 
     def _spelled(self, key: str | None) -> str:
         """Return a key as it is to be written, with `+` where it needs one."""
@@ -235,7 +243,9 @@ def _wrong_choice(key: str, value: Any, choices: list[Any]) -> Fault:
     listed = ", ".join(str(one) for one in choices if one is not None)
     message = f"`{key}` cannot be {_shown(value)}; it is one of: {listed}"
     near = nearest(str(value), [str(one) for one in choices])
-    return Fault("value", message, f"did you mean {near}?" if near else "take one of these")
+    if near is None:
+        return Fault("value", message, "take one of these")
+    return Fault("value", message, f"did you mean {near}?", near if near in choices else "")
 
 
 def _split(key: str) -> tuple[str, str]:
