@@ -99,7 +99,7 @@ class GitHubForge:
                 if tries == COMMENT_TRIES:
                     raise
                 time.sleep(github_api.PAUSES[tries - 1])
-                there = self._our_comment(number, body, since)
+                there = self._our_comment(number, _clean(body), since)
                 if there is not None and _text(there) == _clean(body):
                     return
             else:
@@ -116,7 +116,7 @@ class GitHubForge:
         try:
             for page in self._api.pages(request):
                 for comment in page.items:
-                    if _author(comment) == us and _text(comment).startswith(_clean(beginning)):
+                    if _author(comment) == us and _text(comment).startswith(beginning):
                         found: dict[str, Any] = comment
                         return found
         except Unknown:

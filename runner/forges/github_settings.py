@@ -25,9 +25,9 @@ _SCP_LIKE = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
 def open_github(workspace: Workspace) -> Forge:
     """Return the repository on GitHub, or no forge, said once, where it cannot be reached.
 
-    Raises Refused where an address in the environment is none.
+    Raises Refused where an address or the token in the environment is none.
     """
-    token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")
+    token = _token()
     api = _address("GITHUB_API_URL", API_URL)
     server = _address("GITHUB_SERVER_URL", SERVER_URL)
     origin = workspace.repository.git_config("remote.origin.url") or ""
@@ -66,6 +66,17 @@ def repository_of(remote: str, server: str) -> str | None:
         return None
     name = path.strip("/").removesuffix(".git")
     return name if REPOSITORY.fullmatch(name) else None
+
+
+def _token() -> str:
+    """Return the token, empty for none; raises Refused, without showing it, where it is none."""
+    for variable in ("GITHUB_TOKEN", "GH_TOKEN"):
+        token = os.environ.get(variable, "").strip()
+        if token and not re.fullmatch(r"[!-~]+", token):
+            raise Refused(f"{variable} holds no token", cure="copy it again, without other words")
+        if token:
+            return token
+    return ""
 
 
 def _address(variable: str, default: str) -> str:

@@ -1,7 +1,6 @@
 """What the forge does at GitHub, seen from GitHub."""
 
 import pytest
-from conftest import Connect
 from stand_in_github import GitHub
 
 from runner.errors import OutsideError
@@ -76,6 +75,13 @@ class TestComment:
         forge.comment(number, MARKER, BODY)
 
         assert bodies(github) == [BODY, f"{MARKER}second"]
+
+    def test_a_later_version_of_the_marker_is_another(self, github, forge, number):
+        github.write_comment(number, "<!-- rollbook:plan:v10 -->", "github-actions[bot]")
+
+        forge.comment(number, MARKER, BODY)
+
+        assert len(bodies(github)) == 2
 
     def test_each_marker_has_its_own(self, github, forge, number):
         other = "<!-- rollbook:run:v1 a -->"
@@ -216,7 +222,7 @@ def test_links_lead_to_the_line(forge, github):
 
 
 class TestPermissions:
-    def test_a_forks_token_reads_and_does_not_write(self, github: GitHub, connect: Connect, number):
+    def test_a_forks_token_reads_and_does_not_write(self, github, connect, number):
         forge = connect(github.fork_token())
 
         assert forge.pull_request(number) is not None

@@ -110,6 +110,24 @@ def test_an_address_that_is_none_is_refused(workspace, monkeypatch, variable, va
         open_forge(workspace)
 
 
+def test_a_token_with_a_line_end_is_used_without(workspace, monkeypatch, github):
+    monkeypatch.setenv("GITHUB_TOKEN", f" {github.workflow_token()}\n")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "octo/registry")
+    monkeypatch.setenv("GITHUB_API_URL", github.urls.api)
+
+    assert open_forge(workspace).login() == "github-actions[bot]"
+
+
+@pytest.mark.parametrize("token", ["two words", "ключ", "a\nb"])
+def test_what_is_no_token_is_refused_and_not_shown(workspace, monkeypatch, token):
+    monkeypatch.setenv("GH_TOKEN", token)
+
+    with pytest.raises(Refused, match="GH_TOKEN holds no token") as raised:
+        open_forge(workspace)
+
+    assert token not in f"{raised.value.message} {raised.value.cure}"
+
+
 def test_the_other_settings_of_a_registry_stay(workspace):
     write_files(workspace.root, {"registry.yaml": SETTINGS.replace("github", "none")})
 
