@@ -221,7 +221,7 @@ def _owns(registry: Registry, login: str) -> bool:
     return login.casefold() in {owner.casefold() for owner in registry.policy.owners}
 
 
-def refusals(plan: Plan, forced: Forced) -> tuple[str, ...]:
+def held_still(plan: Plan, forced: Forced) -> tuple[str, ...]:
     """Return why what was asked for by name is held for an owner still, in words for the person."""
     return tuple(
         f"{action.experiment}: {action.reason}"

@@ -16,10 +16,11 @@ from runner.apply import claim
 from runner.errors import Refused
 from runner.forges.none import NoForge
 from runner.launchers.local import LocalLauncher
+from runner.ledger.draft import Draft
 from runner.ledger.record import now
 from runner.ledger.snapshot import Snapshot
 from runner.plan import make_plan
-from runner.policy import Take, find_over, is_owner, may_lift, refusals
+from runner.policy import Take, find_over, held_still, is_owner, may_lift
 from runner.retry import retry
 from runner.trust import in_force, trusted
 
@@ -158,7 +159,7 @@ def test_the_forecasts_high_end_counts(make: MakeRegistry, index: int, key: str)
     registry.commit({"registry.yaml": settings(f"{key}: {each * 2 + 0.01}")})
     plan = registry.plan()
     assert verbs(plan) == {"a": "launch", "b": "launch", "c": "hold"}
-    assert use(plan, key) == (0, pytest.approx(each * 2), each * 2 + 0.01)
+    assert use(plan, key) == pytest.approx((0, each * 2, each * 2 + 0.01))
     registry.commit({"registry.yaml": settings(f"{key}: {each - 0.01}")})
     assert set(verbs(registry.plan()).values()) == {"hold"}
 
@@ -280,9 +281,7 @@ def test_settings_that_cannot_be_read_refuse_with_a_cure(make: MakeRegistry) -> 
     broken = registry.commit({"registry.yaml": "]"})
     git(registry.folder, "revert", "--no-edit", "HEAD")
     workspace = registry.workspace
-    workspace.ledger.transact(
-        lambda s: apply_module.Draft(s).set_applied(broken).changes("Applied")
-    )
+    workspace.ledger.transact(lambda s: Draft(s).set_applied(broken).changes("Applied"))
     with pytest.raises(Refused, match="cannot be read") as refused:
         in_force(workspace.repository, workspace.registry, registry.snapshot)
     assert f"git show {broken[:12]}:registry.yaml" in str(refused.value.cure)
@@ -315,7 +314,7 @@ def test_another_months_runs_do_not_count(make: MakeRegistry) -> None:
     registry.run("running", claimed_at="2026-01-31T23:59:59Z")
     registry.commit(c=rate(GPUS, 3), d=rate(GPUS, 4), e=rate(GPUS, 5))
     plan = registry.plan()
-    assert use(plan, "usd_per_month") == (0, pytest.approx(usd * 2), usd * 2.5)
+    assert use(plan, "usd_per_month") == pytest.approx((0, usd * 2, usd * 2.5))
     assert [verbs(plan)[name] for name in "cde"] == ["launch", "launch", "hold"]
 
 
@@ -325,7 +324,7 @@ def test_this_months_count_whatever_commit_they_are_of(make: MakeRegistry) -> No
     registry.run("running", claimed_at=now())
     registry.commit({"registry.yaml": settings(f"usd_per_month: {usd * 2.5}")}, c=rate(GPUS, 3))
     plan = registry.plan()
-    assert use(plan, "usd_per_month") == (pytest.approx(usd * 2), 0, usd * 2.5)
+    assert use(plan, "usd_per_month") == pytest.approx((usd * 2, 0, usd * 2.5))
     assert verbs(plan)["c"] == "hold"
 
 
@@ -407,10 +406,10 @@ def test_asking_by_name_lifts_manual_and_only_an_owner_a_ceiling(make: MakeRegis
     assert (held.action, held.lifted_by) == ("hold", "owner")
     assert held.reason.endswith("alice may lift it: runner launch a")
     plan = apply(registry, launch_of("a"))
-    assert refusals(plan, launch_of("a")) == (f"a: {held.reason}",)
+    assert held_still(plan, launch_of("a")) == (f"a: {held.reason}",)
     lifted = apply(registry, launch_of("a", by_owner=True))
     assert verbs(lifted) == {"a": "launch"}
-    assert refusals(lifted, launch_of("a", by_owner=True)) == ()
+    assert held_still(lifted, launch_of("a", by_owner=True)) == ()
     used, planned, limit = use(lifted, "usd_per_apply")
     assert (used, limit) == (0, 0.01)
     assert planned > limit  # what an owner lets pass counts

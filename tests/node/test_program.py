@@ -25,7 +25,7 @@ import json, os, signal, sys, time
 from pathlib import Path
 folder, steps = Path(os.environ["ROLLBOOK_CHECKPOINTS"]), int(os.environ["ROLLBOOK_STEPS"])
 first = max((int(path.name[5:]) for path in folder.glob("step-*")), default=0)
-print("training from step", first, "with", os.environ.get("TOKEN"), flush=True)
+print("training from step", first, "with", os.environ.get("TOKEN"), sys.argv[1:], flush=True)
 with open(os.environ["ROLLBOOK_METRICS"], "a") as metrics:
     for step in range(first + 1, steps + 1):
         from rollbook_reward import compute_score
@@ -61,7 +61,14 @@ class Node:
         (self.code / "train.py").write_text(TRAIN)
         (self.code / "reward.py").write_text(REWARD)
 
-    def run(self, attempt: str = "a1", *arguments: str, resume: str = "", **spec: Any) -> int:
+    def run(
+        self,
+        attempt: str = "a1",
+        *arguments: str,
+        resume: str = "",
+        node_variables: tuple[str, ...] = (),
+        **spec: Any,
+    ) -> int:
         content = {
             "script": {"command": ["python", "train.py", *arguments], "files": ["train.py"]},
             "training": {
@@ -92,6 +99,7 @@ class Node:
             data_remote=str(self.folder / "data"),
             checkpoint_remote=str(self.folder / "exports"),
             resume=resume or None,
+            node_variables=node_variables,
             limits=Limits(seconds=60),
         )
         job_folder.mkdir(exist_ok=True)
@@ -251,3 +259,18 @@ def test_a_secret_stands_nowhere_in_the_store(node):
     assert "with ***" in "".join(node.evidence().log_tail)
     for name in node.store.list():
         assert b"quoted" not in node.store.get(name), name
+
+
+def test_what_only_the_node_needs_is_kept_from_the_trainer_and_out_of_the_store(node):
+    assert node.run("a1", SECRET, node_variables=("TOKEN",), secrets=[]) == 0
+    log = node.read("log.txt")
+    assert "training from step 0 with None" in log
+    assert "***" in log  # told by its arguments, and blotted out all the same
+    names = ("log.txt", "task.json", "config.yaml", "evidence.json")
+    assert all(SECRET not in node.read(name) for name in names)
+    assert all(json.dumps(SECRET)[1:-1] not in node.read(name) for name in names)
+
+
+def test_a_spec_that_names_a_variable_of_nodes_gets_it(node):
+    assert node.run(node_variables=("TOKEN",)) == 0
+    assert "training from step 0 with ***" in node.read("log.txt")
