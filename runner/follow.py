@@ -20,6 +20,7 @@ from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
+from runner.policy import held_still
 from runner.report.outcome import describe
 from runner.report.progress import Progress
 from runner.retry import retry
@@ -41,6 +42,8 @@ class Done(NamedTuple):
     ended: tuple[RunRecord, ...]
     superseded_by: str | None = None
     errors: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    """What was asked for by name and waits for an owner of the policy still, and why."""
 
     @property
     def exit_code(self) -> int:
@@ -51,7 +54,8 @@ class Done(NamedTuple):
             return EXIT_RUN_FAILED
         if "lost" in outcomes or any(launched.error for launched in self.launched):
             return EXIT_OUTSIDE
-        return EXIT_REFUSED if self.plan and self.plan.count("refuse") else 0
+        refused = self.held or (self.plan and self.plan.count("refuse"))
+        return EXIT_REFUSED if refused else 0
 
     def document(self) -> dict[str, Any]:
         """Return the plan with what became of each launched action."""
@@ -72,6 +76,8 @@ class Done(NamedTuple):
             return
         for error in self.errors:
             screen.print_error(error, "runner cancel   stops it")
+        for held in self.held:
+            screen.print_error(held, None)
         for item in self.launched:
             if item.error:
                 screen.print_error(f"run {item.run_id}: {item.error}", "runner apply   tries again")
@@ -104,7 +110,8 @@ def apply_and_follow(
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
-    done = Done(first.plan, first.launched, (), first.superseded_by, first.errors)
+    held = held_still(first.plan, forced) if first.plan else ()
+    done = Done(first.plan, first.launched, (), first.superseded_by, first.errors, held)
     if not wait or first.plan is None:
         return done
     return _follow_all(workspace, launcher, forge, forced, first, done)
@@ -176,12 +183,14 @@ def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, ru
             time.sleep(POLL_SECONDS)
 
 
-def retry_and_follow(workspace: Workspace, launcher: Launcher, name: str, *, wait: bool) -> Done:
+def retry_and_follow(
+    workspace: Workspace, launcher: Launcher, name: str, *, wait: bool, by_owner: bool
+) -> Done:
     """Retry a run, and with `wait` follow it; in CI as `apply_and_follow`."""
     if is_ci():
         require_lasting(workspace)
         wait = wait or launcher.name == "local"
-    retried = retry(workspace, launcher, name)
+    retried = retry(workspace, launcher, name, by_owner=by_owner)
     done = Done(None, retried.launched, ())
     if wait and not any(item.error for item in retried.launched):
         ended = follow(workspace, launcher, open_forge(workspace), [retried.record.run_id])

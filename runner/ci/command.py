@@ -25,12 +25,11 @@ def answer_comment(workspace: Workspace) -> int:
     Comments that are not addressed to the runner are passed over.
     """
     event = read(CommentEvent)
+    problem: Refused | None = None
     try:
         command = parse(event.comment.body)
     except Refused as refusal:
         command, problem = Command("help", ""), refusal
-    else:
-        problem = None
     if command is None or event.action != "created" or event.issue.pull_request is None:
         screen.say("not addressed to the runner: nothing done")
         return 0

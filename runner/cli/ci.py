@@ -43,7 +43,7 @@ def reward_report(context: click.Context, result: Path) -> int:
 @click.pass_context
 def replan(context: click.Context) -> int:
     """Plan the open pull requests again whose plan has changed with the default branch."""
-    from runner.ci.request import plan_open_requests
+    from runner.ci.replan import plan_open_requests
 
     return plan_open_requests(open_registry(context))
 

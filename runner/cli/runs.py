@@ -75,9 +75,13 @@ def rerun(
 def retry(context: click.Context, run: str, launcher: str | None, wait: bool, as_json: bool) -> int:
     """Give an ended run another attempt, from its last checkpoint where it has one."""
     from runner.follow import retry_and_follow
+    from runner.forges import open_forge
+    from runner.policy import may_lift
 
     workspace = open_registry(context)
-    done = retry_and_follow(workspace, launcher_of(workspace, launcher), run, wait=wait)
+    by_owner = may_lift(workspace, open_forge(workspace))
+    chosen = launcher_of(workspace, launcher)
+    done = retry_and_follow(workspace, chosen, run, wait=wait, by_owner=by_owner)
     return _show_applied(done, as_json=as_json)
 
 
@@ -200,9 +204,12 @@ def _launch_only(
     context: click.Context, forced: Forced, launcher: str | None, *, wait: bool, as_json: bool
 ) -> int:
     from runner.follow import apply_and_follow
+    from runner.forges import open_forge
+    from runner.policy import may_lift
 
     workspace = open_registry(context)
     chosen = launcher_of(workspace, launcher)
+    forced = forced._replace(by_owner=may_lift(workspace, open_forge(workspace)))
     done = apply_and_follow(workspace, chosen, wait=wait, forced=forced, quiet=as_json)
     return _show_applied(done, as_json=as_json)
 

@@ -63,6 +63,9 @@ class Forge(Protocol):
         nothing is written where it says the same. `body` begins with `marker`.
         """
 
+    def own_comment(self, number: int, marker: str) -> str | None:
+        """Return the text of that comment of ours as it is now; None where there is none."""
+
     def reply(self, number: int, body: str) -> None:
         """Add a comment to pull request or issue `number`."""
 

@@ -81,6 +81,11 @@ class GitHubForge:
             path = f"{self._root}/issues/comments/{there['id']}"
             self._api.send(self._comments("PATCH", path, number, {"body": body}))
 
+    def own_comment(self, number: int, marker: str) -> str | None:
+        """Return the text of that comment of ours as it is now; None where there is none."""
+        there = self._our_comment(number, marker)
+        return None if there is None else _text(there)
+
     def reply(self, number: int, body: str) -> None:
         """Add a comment to pull request or issue `number`."""
         _assert_comment(body)

@@ -18,6 +18,10 @@ class NoForge:
     def comment(self, number: int, marker: str, body: str) -> None:
         """Nothing to do: there is no page for it."""
 
+    def own_comment(self, number: int, marker: str) -> str | None:
+        """Return None: there is no page for it."""
+        return None
+
     def reply(self, number: int, body: str) -> None:
         """Nothing to do: there is nobody to answer."""
 

@@ -41,6 +41,8 @@ def test_every_member_answers(any_forge, github):
     assert any_forge.set_statuses([status, status]) is None
     assert any_forge.set_statuses(iter([status])) is None
     assert any_forge.comment(opened.number, MARKER, f"{MARKER}x -->\ntext") is None
+    assert any_forge.own_comment(opened.number, MARKER) in {None, f"{MARKER}x -->\ntext"}
+    assert any_forge.own_comment(opened.number, "<!-- other ") is None
     assert any_forge.reply(opened.number, "done") is None
     known = PullRequest(opened.number, opened.head, "main", from_fork=False, author="ada")
     assert any_forge.pull_request(opened.number) in {None, known}
