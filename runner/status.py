@@ -20,7 +20,7 @@ from runner.report.headline import headline_metric
 from runner.report.markdown import to_markdown
 from runner.report.notation import number
 from runner.report.outcome import describe, progress
-from runner.report.progress import ProgressRow
+from runner.report.progress import ProgressRow, row_of
 from runner.report.publish import judged_records, report_of, reports_of
 from runner.report.run_page import run_page
 from runner.report.terminal import show_page as print_in_terminal
@@ -39,25 +39,9 @@ def progress_rows(workspace: Workspace, records: Iterable[RunRecord]) -> list[Pr
 
 
 def _row(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> ProgressRow:
-    attempt = record.latest
-    curves = curves_of(workspace, record, snapshot)
     beat = attempt_folder(workspace, record).heartbeat()
-    metric = headline_metric(experiment_of(snapshot, record.run_id), curves.canonical) or ""
-    times = curves.get("time/step")
-    return ProgressRow(
-        experiment=record.experiment,
-        run_id=record.run_id,
-        seed=record.seed,
-        state=attempt.state,
-        outcome=attempt.outcome,
-        reason=attempt.reason,
-        step=max(attempt.step, beat.step if beat and record.is_active else 0),
-        steps=attempt.steps or (beat.steps if beat else None),
-        metric=metric,
-        values=curves.canonical[metric].values if metric else (),
-        elapsed=beat.seconds if beat else 0.0,
-        step_seconds=times.values if times else (),
-    )
+    curves = curves_of(workspace, record, snapshot)
+    return row_of(record, experiment_of(snapshot, record.run_id), curves, beat)
 
 
 def job_row(part: AttemptFolder, title: str, run: Run, *, ended: bool) -> ProgressRow:

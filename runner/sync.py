@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runner.forges.base import Forge, Status
+from runner.announce import announce, has_listener
+from runner.forges.base import Forge
 from runner.launchers.base import JobState, Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, Outcome, RunRecord, advance, now
 from runner.node.task import EXIT_OUTSIDE, Evidence
 from runner.report.judge import judge, judge_expectations
-from runner.report.publish import published_files, statuses
+from runner.report.publish import experiments_of, published_files
 from runner.runfolder import AttemptFolder, Heartbeat, attempt_folder, curves_of
 from runner.tasks import job_name
 from runner.workspace import Workspace
@@ -31,6 +32,8 @@ class Synced(NamedTuple):
     """Records whose newest attempt has another state now."""
     active: tuple[str, ...]
     """Ids of runs that go on."""
+    untold: tuple[str, ...] = ()
+    """Why the forge or the webhook could not be told; the next sync tries again."""
 
 
 def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool = True) -> Synced:
@@ -48,7 +51,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
 def record(
     workspace: Workspace, forge: Forge, snapshot: Snapshot, observed: dict[str, Attempt]
 ) -> Synced:
-    """Write the attempts that have changed into the ledger, with their pages."""
+    """Write the attempts that have changed into the ledger, with their pages, and tell of them."""
     known = snapshot.records(observed)
     moved = {
         run_id: attempt
@@ -73,18 +76,16 @@ def record(
 
     if moved:
         snapshot = workspace.ledger.transact(step)
-        _tell(workspace, forge, snapshot, written)
-    return Synced(tuple(written), tuple(snapshot.active()))
+    if not has_listener(workspace):
+        return Synced(tuple(written), tuple(snapshot.active()))
+    names = experiments_of(snapshot, snapshot.records(observed))
+    untold = announce(workspace, forge, snapshot, names)
+    return Synced(tuple(written), tuple(snapshot.active()), untold)
 
 
 def _is_news(before: Attempt, after: Attempt) -> bool:
     """Only transitions are committed, not every step."""
     return (before.state, before.reason) != (after.state, after.reason)
-
-
-def _tell(workspace: Workspace, forge: Forge, snapshot: Snapshot, written: list[RunRecord]) -> None:
-    told: dict[str, Status] = statuses(workspace, snapshot, written)
-    forge.set_statuses(told.values())
 
 
 def observe(

@@ -303,3 +303,24 @@ def test_a_few_paths_of_a_partial_clone_are_fetched_at_once(
     found = partial.read_paths(partial.head(), [*PROMISED, "missing.txt"])
     assert found == {path: content.encode() for path, content in PROMISED.items()}
     assert fetches(trace) == 1
+
+
+def test_the_last_change_of_a_file_is_the_merge_that_brought_it(root: Path, tmp_path: Path) -> None:
+    first, path = git(root, "rev-parse", "HEAD"), "experiments/a.yaml"
+    git(root, "switch", "--quiet", "--create", "request")
+    commit_files(root, {path: "a: 2\n"})
+    git(root, "switch", "--quiet", "main")
+    other = commit_files(root, {"experiments/c.yaml": "c: 1\n"})
+    git(root, "merge", "--quiet", "--no-ff", "--no-edit", "request")
+    merge = git(root, "rev-parse", "HEAD")
+    later = commit_files(root, {"experiments/c.yaml": "c: 2\n"})
+    repository = Repository(root)
+    assert repository.last_change(later, path) == merge
+    assert repository.last_change(other, path) == first
+    assert repository.last_change(later, "experiments/c.yaml") == later
+    assert repository.last_change(first, "experiments/c.yaml") is None
+
+    git(tmp_path, "clone", "--quiet", "--depth=2", f"file://{root}", str(tmp_path / "shallow"))
+    shallow = Repository(tmp_path / "shallow")
+    assert shallow.last_change(later, "experiments/c.yaml") == later
+    assert shallow.last_change(later, "reward/r.py") is None

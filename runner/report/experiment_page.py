@@ -102,6 +102,17 @@ def _purpose(groups: Sequence[Group]) -> list[Block]:
 
 
 def _group(name: str, group: Group) -> list[Block]:
+    blocks = first_screen(name, group)
+    lines = tuple(
+        (Strong(title), ": ", *line)
+        for title, line in _findings(group, group_headline(group.runs))
+        if line
+    )
+    return [*blocks, Paragraph(lines)] if lines else blocks
+
+
+def first_screen(name: str, group: Group) -> list[Block]:
+    """Return what a reader needs first of a group: the result, its runs, what was expected."""
     blocks: list[Block] = [Heading((group.point,), 2)] if group.point else []
     headline = group_headline(group.runs)
     if headline:
@@ -110,11 +121,7 @@ def _group(name: str, group: Group) -> list[Block]:
     blocks += [Image(ALT.get(f"plots/{path.rsplit('/')[-1]}", path), path) for path in group.plots]
     columns = [(f"seed {one.record.seed}", one.record.latest.judgements) for one in group.runs]
     expectations = sections.expectations_table(columns)
-    blocks += [expectations] if expectations else []
-    lines = tuple(
-        (Strong(title), ": ", *line) for title, line in _findings(group, headline) if line
-    )
-    return [*blocks, Paragraph(lines)] if lines else blocks
+    return [*blocks, expectations] if expectations else blocks
 
 
 def group_headline(runs: Sequence[RunReport]) -> str | None:

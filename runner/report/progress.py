@@ -16,8 +16,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runner.ledger.record import Outcome, State
+from runner.ledger.record import Outcome, RunRecord, State
+from runner.report.curves import Curves
+from runner.report.headline import headline_metric
 from runner.report.notation import duration, number
+from runner.runfolder import Heartbeat
+from runner.spec.experiment import Experiment
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH = 10
@@ -51,6 +55,28 @@ class ProgressRow(NamedTuple):
     def label(self) -> str:
         """The outcome once it has ended, else the state."""
         return (self.outcome or self.state).replace("_", "-")
+
+
+def row_of(
+    record: RunRecord, spec: Experiment, curves: Curves, beat: Heartbeat | None
+) -> ProgressRow:
+    """Return how a run fares, from the ledger, its metrics and its last heartbeat."""
+    attempt = record.latest
+    metric, times = headline_metric(spec, curves.canonical) or "", curves.get("time/step")
+    return ProgressRow(
+        experiment=record.experiment,
+        run_id=record.run_id,
+        seed=record.seed,
+        state=attempt.state,
+        outcome=attempt.outcome,
+        reason=attempt.reason,
+        step=max(attempt.step, beat.step if beat and record.is_active else 0),
+        steps=attempt.steps or (beat.steps if beat else None),
+        metric=metric,
+        values=curves.canonical[metric].values if metric else (),
+        elapsed=beat.seconds if beat else 0.0,
+        step_seconds=times.values if times else (),
+    )
 
 
 def time_left(row: ProgressRow) -> float | None:

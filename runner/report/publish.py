@@ -1,22 +1,22 @@
-"""What a change of some runs makes of the ledger's pages and of the statuses beside commits."""
+"""What a change of some runs makes of the ledger's pages, and of what has still to be told."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from runner.forges.base import DESCRIPTION_LIMIT, Status, StatusState
 from runner.ledger.documents import experiment_of
 from runner.ledger.entry import ExperimentEntry
-from runner.ledger.record import Judgement, RunRecord, folder, now
+from runner.ledger.outbox import OUTBOX, Event, ending, outbox_file, read_outbox
+from runner.ledger.record import RunRecord, folder, now
 from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
 from runner.report.judge import judge_expectations
 from runner.report.leaderboard import Standing
-from runner.report.outcome import describe_all
 from runner.report.pages import experiment_files, leaderboard_files, run_files
-from runner.report.sections import RunReport
+from runner.report.sections import RunReport, moment
+from runner.report.statuses import Moment, context_of, tell
 from runner.runfolder import attempt_folder, curves_of
 from runner.workspace import Workspace
 
@@ -34,11 +34,59 @@ def published_files(
             texts |= run_files(report_of(workspace, snapshot, record))
             texts |= _checkpoint_pointer(record)
     encoded = {path: text.encode() for path, text in texts.items()}
-    names = _experiments_of(snapshot, changed)
-    return {**encoded, **experiment_pages(workspace, snapshot, names, changed)}
+    names = experiments_of(snapshot, changed)
+    pages = _pages(workspace, snapshot, names, changed)
+    return {**encoded, **pages, **_ended(workspace, snapshot, changed)}
 
 
 def experiment_pages(
+    workspace: Workspace, snapshot: Snapshot, names: Iterable[str]
+) -> dict[str, bytes]:
+    """Return the pages of experiments that stand for other runs, or expect something else, now."""
+    known = list(names)
+    changed = [Event(experiment=name, what="changed") for name in known]
+    return {
+        **_pages(workspace, snapshot, known),
+        **_outbox(workspace, snapshot, forge=changed),
+    }
+
+
+def _ended(
+    workspace: Workspace, snapshot: Snapshot, changed: Mapping[str, RunRecord]
+) -> dict[str, bytes]:
+    """Return the outbox with what has ended: to be told in the name of each that stands for it."""
+    ended = {run_id: record for run_id, record in changed.items() if not record.is_active}
+    named = [
+        ending(record, name)
+        for name in experiments_of(snapshot, ended)
+        for record in ended.values()
+        if name == record.experiment or record.run_id in _runs_of(snapshot, name)
+    ]
+    own = [ending(record, record.experiment) for record in ended.values()]
+    return _outbox(workspace, snapshot, forge=named, webhook=own)
+
+
+def _runs_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+    entry = snapshot.experiment(name)
+    return entry.runs if entry else ()
+
+
+def _outbox(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    forge: Iterable[Event] = (),
+    webhook: Iterable[Event] = (),
+) -> dict[str, bytes]:
+    """Return the outbox with more to tell, as far as there is anybody to tell it to."""
+    before, registry = read_outbox(snapshot), workspace.registry
+    after = before.with_events(
+        forge=forge if registry.forge != "none" else (),
+        webhook=webhook if registry.webhook else (),
+    )
+    return {} if after == before else {OUTBOX: outbox_file(after)}
+
+
+def _pages(
     workspace: Workspace,
     snapshot: Snapshot,
     names: Iterable[str],
@@ -51,15 +99,26 @@ def experiment_pages(
     texts: dict[str, str] = {}
     for name in names:
         entry = snapshot.experiment(name)
-        if entry is not None:
-            reports = reports_of(workspace, snapshot, entry, changed)
+        reports = reports_of(workspace, snapshot, entry, changed) if entry else []
+        if entry and reports:
             former = [run_id for run_id in entry.history if run_id not in entry.runs]
             texts |= experiment_files(name, reports, _records(snapshot, former, changed))
-            status = _status(workspace, name, [report.record for report in reports])
-            content = {**status._asdict(), "at": now()}
-            texts[f"experiments/{name}/status.json"] = json.dumps(content, indent=1) + "\n"
+            texts[f"experiments/{name}/status.json"] = _status_file(workspace, name, reports)
     texts |= leaderboard_files(standings(workspace, snapshot, changed))
     return {path: text.encode() for path, text in texts.items()}
+
+
+def _status_file(workspace: Workspace, name: str, reports: Sequence[RunReport]) -> str:
+    """Return the status beside the commit as of this transition: all its runs together."""
+    records = [report.record for report in reports]
+    told = tell(reports[0].spec, records, Moment(moment(at := now())))
+    content = {
+        "commit": records[-1].latest.commit,
+        "context": context_of(workspace.registry.status_prefix, name),
+        **told._asdict(),
+        "at": at,
+    }
+    return json.dumps(content, indent=1) + "\n"
 
 
 def reports_of(
@@ -108,7 +167,7 @@ def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
     return url.removeprefix(f"{workspace.root}/")  # a folder of the registry is said from its root
 
 
-def _experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
+def experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
     """Return the experiments that stand for a changed run: two files of one identity share one."""
     sharing = [
         n for n, e in snapshot.experiments().items() if not changed.keys().isdisjoint(e.runs)
@@ -160,42 +219,3 @@ def _checkpoint_pointer(record: RunRecord) -> dict[str, str]:
         return {}
     pointer = pointer_of(checkpoint.removeprefix("md5:"), "checkpoint")
     return {f"{folder(record.run_id)}/checkpoint.dvc": json.dumps(pointer, indent=1) + "\n"}
-
-
-def statuses(
-    workspace: Workspace, snapshot: Snapshot, records: Iterable[RunRecord]
-) -> dict[str, Status]:
-    """Return the status of each experiment of `records`, by context: all its runs together.
-
-    Any run that failed is a failure, else any that goes on is pending.
-    """
-    changed = {record.run_id: record for record in records}
-    found = {}
-    for name in _experiments_of(snapshot, changed):
-        entry = snapshot.experiment(name)
-        if entry is None:
-            runs = list(changed.values())
-        else:
-            runs = judged_records(workspace, snapshot, entry, changed)
-        status = _status(workspace, name, runs)
-        found[status.context] = status
-    return found
-
-
-def _status(workspace: Workspace, name: str, runs: list[RunRecord]) -> Status:
-    """Return the status of an experiment by its runs together."""
-    context = f"{workspace.registry.status_prefix}/{name}"
-    description = describe_all(runs).text[:DESCRIPTION_LIMIT]
-    return Status(runs[-1].latest.commit, context, _state(runs), description)
-
-
-def _state(runs: list[RunRecord]) -> StatusState:
-    ended = [run.latest for run in runs if not run.is_active]
-    bad = [a for a in ended if a.outcome != "succeeded" or _missed(a.judgements)]
-    if bad:
-        return "failure"
-    return "pending" if len(ended) < len(runs) else "success"
-
-
-def _missed(judgements: Iterable[Judgement]) -> bool:
-    return any(judgement.verdict != "pass" for judgement in judgements)

@@ -71,7 +71,7 @@ def test_status_json_is_what_a_forge_is_told(registry):
     status = json.loads(registry.ledger("experiments/smoke/good/status.json"))
     assert status["commit"] == registry.git("rev-parse", "HEAD")
     assert (status["context"], status["state"]) == ("runner/smoke/good", "success")
-    assert status["description"] == "succeeded, all expectations hold"
+    assert status["description"] == "reward/mean 1.3, all expectations hold"
 
 
 def test_the_page_names_the_result_and_the_next_command(registry):
