@@ -133,6 +133,7 @@ class Answers:
             "git_url": f"git://{page.partition('//')[2]}.git",
             "ssh_url": f"git@127.0.0.1:{repository.full_name}.git",
             **dict.fromkeys(("description", "homepage", "language", "license", "mirror_url")),
+            "topics": [],
             "default_branch": repository.default_branch,
             **dict.fromkeys(("pushed_at", "created_at", "updated_at"), repository.created_at),
             **NO_COUNTS,

@@ -1,6 +1,6 @@
-"""Whether a request and its answer are as GitHub's published description says.
+"""Whether a request, its answer and an event are as GitHub's published description says.
 
-Checked by openapi-core against api.github.com.pruned.json; and by hand, what the description does
+Checked with openapi-core against api.github.com.pruned.json; and by hand, what the description does
 not say: that nothing is sent which it does not name, and what goes for every operation.
 """
 
@@ -15,6 +15,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.templating.responses.exceptions import ResponseNotFound
+from openapi_schema_validator import OAS30ReadValidator, oas30_format_checker
 from werkzeug import Request, Response
 
 DOCUMENT = Path(__file__).with_name("api.github.com.pruned.json")
@@ -30,6 +31,7 @@ class Description:
         self._paths: dict[str, Any] = document["paths"]
         self._shared: dict[str, Any] = document["components"]["parameters"]
         spec = document | {"servers": [{"url": server}]}
+        self._components = document["components"]
         self._checker = OpenAPI.from_dict(spec, config=Config(spec_validator_cls=None))
 
     @property
@@ -66,6 +68,12 @@ class Description:
             return _explain(error)
         return None
 
+    def event_problem(self, name: str, payload: dict[str, Any]) -> str | None:
+        """Return what is wrong with the payload of the event `name` (`pull-request-opened`)."""
+        root = {"$ref": f"#/components/schemas/webhook-{name}", "components": self._components}
+        checker = OAS30ReadValidator(root, format_checker=oas30_format_checker)
+        return "; ".join(map(_place, checker.iter_errors(payload))) or None
+
     def _query_names(self, operation: dict[str, Any]) -> set[str]:
         listed = [
             self._shared[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
@@ -85,12 +93,16 @@ def _is_plain_error(answer: Response) -> bool:
     return isinstance(body, dict) and isinstance(body.get("message"), str)
 
 
+def _place(error: ValidationError) -> str:
+    return f"{error.json_path}: {error.message[:300]}"
+
+
 def _explain(error: BaseException) -> str:
     """Return an error with its causes and what the schema says, in one line."""
     parts = [f"{type(error).__name__}: {error}"]
     for found in getattr(error, "schema_errors", ()):
         if isinstance(found, ValidationError):
-            parts.append(f"{found.json_path}: {found.message[:300]}")
+            parts.append(_place(found))
     if error.__cause__ is not None:
         parts.append(_explain(error.__cause__))
     return "; ".join(parts)

@@ -40,6 +40,8 @@ class Token:
     """Of an installation, by resource; None for a person's token: what the person may do."""
     limit: int
     """Requests an hour."""
+    repository: Repository | None = None
+    """Of an installation: the one that it may write to."""
     used: int = 0
 
     @property

@@ -36,6 +36,10 @@ def may(token: Token, repository: Repository, resource: str, *, write: bool) -> 
     if token.permissions is None:
         login = token.person.login
         return repository.may_write(login) if write else login in repository.collaborators
+    if token.repository is not repository:
+        return False
+    if resource == "metadata":
+        return not write
     return token.permissions.get(resource, "none") in (("write",) if write else ("read", "write"))
 
 

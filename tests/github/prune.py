@@ -1,4 +1,4 @@
-"""Prune GitHub's OpenAPI description to the operations that the tests' stand-in answers.
+"""Prune GitHub's OpenAPI description to the operations and events of the tests' stand-in.
 
     python tests/github/prune.py api.github.com.json tests/github/api.github.com.pruned.json
 
@@ -28,6 +28,16 @@ OPERATIONS = {
     f"{REPOSITORY}/pulls/{{pull_number}}": ("get",),
     f"{REPOSITORY}/statuses/{{sha}}": ("post",),
 }
+EVENTS = (
+    "issue-comment-created",
+    "merge-group-checks-requested",
+    "pull-request-closed",
+    "pull-request-opened",
+    "pull-request-synchronize",
+    "push",
+    "workflow-dispatch",
+)
+"""Names of webhooks; what starts a workflow has their payload."""
 PROSE = {"description", "title", "summary", "example", "examples", "externalDocs", "tags"}
 """Keys that say nothing about what is valid."""
 NAMED = {"properties", "schemas", "parameters", "responses", "headers"}
@@ -58,9 +68,9 @@ def references(value: Any) -> set[str]:
 
 
 def components(document: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
-    """Return the components that `paths` need, directly or through others."""
+    """Return the components that `paths` and the events need, directly or through others."""
     kept: dict[str, Any] = {}
-    waiting = references(paths)
+    waiting = references(paths) | {f"#/components/schemas/webhook-{event}" for event in EVENTS}
     while waiting:
         section, name = waiting.pop().removeprefix("#/components/").split("/")
         found = without_prose(document["components"][section][name])
@@ -71,7 +81,7 @@ def components(document: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any
 
 
 def prune(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of `document` that describes `OPERATIONS`."""
+    """Return the part of `document` that describes `OPERATIONS` and `EVENTS`."""
     paths = {
         path: {method: without_prose(document["paths"][path][method]) for method in methods}
         for path, methods in OPERATIONS.items()

@@ -23,7 +23,7 @@ from github_description import Description
 from github_faults import Fault, Faults, cut_connection, refusal
 from github_operations import OPERATIONS, Answer, Call, Operation, Problem, breaches
 from github_pulls import PullRequests
-from github_state import ACTIONS_BOT, Level, State, Token
+from github_state import ACTIONS_BOT, Level, Repository, State, Token
 from github_tokens import demand, token_of
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
@@ -86,10 +86,18 @@ class GitHub(PullRequests):
     # Tokens
 
     def workflow_token(
-        self, name: str = "workflow", *, limit: int = INSTALLATION_LIMIT, **permissions: Level
+        self,
+        name: str = "workflow",
+        *,
+        limit: int = INSTALLATION_LIMIT,
+        repository: Repository | None = None,
+        **permissions: Level,
     ) -> str:
-        """Return a GITHUB_TOKEN with `permissions` (`pull_requests="write"`)."""
-        return self._token(name, ACTIONS_BOT, {"metadata": "read", **permissions}, limit)
+        """Return a GITHUB_TOKEN with `permissions` (`pull_requests="write"`).
+
+        It writes to one repository alone, a fork's if `repository` says so.
+        """
+        return self._keep(name, ACTIONS_BOT, limit, permissions, repository or self.repository)
 
     def fork_token(self, name: str = "fork") -> str:
         """Return the GITHUB_TOKEN of a workflow for a fork's request: it reads and nothing more."""
@@ -98,16 +106,22 @@ class GitHub(PullRequests):
 
     def personal_token(self, login: str, *, limit: int = PERSON_LIMIT) -> str:
         """Return a token of the person `login`, who may what `repository.collaborators` says."""
-        return self._token(login, login, None, limit)
+        return self._keep(login, login, limit)
 
-    def _token(
-        self, name: str, login: str, permissions: dict[str, Level] | None, limit: int
+    def _keep(
+        self,
+        name: str,
+        login: str,
+        limit: int,
+        permissions: dict[str, Level] | None = None,
+        repository: Repository | None = None,
     ) -> str:
         with self.state.lock:
             prefix = "ghp" if permissions is None else "ghs"
             value = f"{prefix}_{name}{self.state.new_id()}".ljust(40, "x")
             person = self.state.person(login)
-            self.state.tokens[value] = Token(value, name, person, permissions, limit)
+            token = Token(value, name, person, permissions, limit, repository)
+            self.state.tokens[value] = token
         return value
 
     # The API

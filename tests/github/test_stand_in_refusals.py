@@ -57,6 +57,17 @@ def test_each_permission_stands_for_itself(registry: GitHub) -> None:
     assert ask(registry, "POST", status, only_comments, json={"state": "error"}).status_code == 403
 
 
+def test_a_workflow_writes_to_its_own_repository(registry: GitHub) -> None:
+    fork, status = registry.fork("mona"), {"state": "success"}
+    path = f"/repos/{fork.full_name}/statuses/{registry.tip()}"
+    own = registry.workflow_token(statuses="write", repository=fork)
+    other = registry.workflow_token(statuses="write")
+    codes = [ask_whole(registry, "POST", path, t, json=status).status_code for t in (other, own)]
+    assert codes == [403, 201]
+    assert ask(registry, "POST", f"/statuses/{registry.tip()}", own, json=status).status_code == 403
+    assert ask(registry, "GET", f"/commits/{registry.tip()}/statuses").json() == []
+
+
 def test_who_one_is_a_workflow_is_not_told(registry: GitHub) -> None:
     workflow = registry.workflow_token(**WRITES)
     assert answer(ask_whole(registry, "GET", "/user", workflow)) == (403, NOT_BY_INTEGRATION)
