@@ -77,6 +77,8 @@ def print_plan(plan: Plan) -> None:
     from runner.forecast.lines import lines
 
     _echo(click.style(headline(plan), bold=True))
+    for note in plan.notes:
+        _echo(f"  {note}")
     doing = [action for action in plan.actions if action.action != "keep"]
     width = max((len(action.experiment) for action in doing), default=0)
     for action, next_one in zip(doing, (*doing[1:], None), strict=False):
