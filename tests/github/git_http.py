@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from github_call import Problem
 from github_faults import Faults, cut_connection, refusal
-from github_operations import Problem
 from github_state import Repository, State, Token
 from github_tokens import may, token_of
 from werkzeug import Request, Response

@@ -32,7 +32,7 @@ class Description:
         self._shared: dict[str, Any] = document["components"]["parameters"]
         spec = document | {"servers": [{"url": server}]}
         self._components = document["components"]
-        self._checker = OpenAPI.from_dict(spec, config=Config(spec_validator_cls=None))
+        self._checker = OpenAPI.from_dict(spec, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
 
     @property
     def operations(self) -> set[tuple[str, str]]:

@@ -3,78 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeVar
-from urllib.parse import urlencode, urlsplit
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from github_answers import Answers
+from github_call import Answer, Call, Problem, invalid, listed, not_found, page
 from github_git import commit_of, is_ancestor
-from github_state import Comment, PullRequest, Reaction, Repository, State, Status, Token, now
+from github_state import Comment, PullRequest, Reaction, Status, now
 
 DESCRIPTION_LIMIT, CONTEXT_LIMIT, COMMENT_LIMIT = 140, 255, 65_536
 STATUSES_LIMIT = 1_000
 """Statuses of one commit and context."""
-T = TypeVar("T")
-
-
-class Problem(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str, *details: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.message, self.details = status, message, details
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-class Call(NamedTuple):
-    """One request, taken apart."""
-
-    state: State
-    answers: Answers
-    repository: Repository
-    token: Token
-    names: dict[str, str]
-    """What the placeholders of the path stand for."""
-    query: dict[str, str]
-    body: dict[str, Any]
-    url: str
-    """The address that was asked for, without its query."""
-
-
-class Answer(NamedTuple):
-    status: int
-    body: Any
-    headers: dict[str, str] = {}  # noqa: RUF012 - never changed
-
-
-def not_found() -> NoReturn:
-    raise Problem(404, "Not Found")
-
-
-def _invalid(message: str) -> NoReturn:
-    raise Problem(422, "Validation Failed", message)
-
-
-def _page(call: Call, items: Sequence[T]) -> tuple[list[T], dict[str, str]]:
-    """Return one page of `items` and the header that links to the others."""
-    size, number = int(call.query.get("per_page", 30)), int(call.query.get("page", 1))
-    last = max(1, -(-len(items) // size))
-    pages = {}
-    if number > 1:
-        pages |= {"prev": min(number - 1, last), "first": 1}
-    if number < last:
-        pages |= {"next": number + 1, "last": last}
-    links = [
-        f'<{call.url}?{urlencode(call.query | {"page": page})}>; rel="{name}"'
-        for name, page in pages.items()
-    ]
-    headers = {"link": ", ".join(links)} if links else {}
-    return list(items[(number - 1) * size : number * size]), headers
-
-
-def _listed(call: Call, items: Sequence[T], write: Callable[[T], dict[str, Any]]) -> Answer:
-    chosen, headers = _page(call, items)
-    return Answer(200, [write(item) for item in chosen], headers)
 
 
 # The account and the repository
@@ -120,9 +59,7 @@ def _commit(call: Call) -> str:
 
 
 def statuses(call: Call) -> Answer:
-    return _listed(
-        call, call.state.statuses_of(call.repository, _commit(call)), call.answers.status
-    )
+    return listed(call, call.state.statuses_of(call.repository, _commit(call)), call.answers.status)
 
 
 def combined_status(call: Call) -> Answer:
@@ -133,7 +70,7 @@ def combined_status(call: Call) -> Answer:
     states = {status.state for status in newest.values()}
     worst = "failure" if states & {"failure", "error"} else "pending"
     commit_url = call.url.removesuffix("/status").rpartition("/")[0] + f"/{sha}"
-    chosen, headers = _page(call, list(newest.values()))
+    chosen, headers = page(call, list(newest.values()))
     body = {
         "state": "success" if states == {"success"} else worst,
         "statuses": [call.answers.simple_status(status) for status in chosen],
@@ -152,14 +89,14 @@ def create_status(call: Call) -> Answer:
         raise Problem(422, f"No commit found for SHA: {sha}")
     context, target = body.get("context", "default"), body.get("target_url")
     if target and urlsplit(target).scheme not in ("http", "https"):
-        _invalid("target_url must use http(s) scheme")
+        invalid("target_url must use http(s) scheme")
     same = [
         s
         for s in call.state.statuses_of(call.repository, sha)
         if s.context.lower() == context.lower()
     ]
     if len(same) >= STATUSES_LIMIT:
-        _invalid("This SHA and context has reached the maximum number of statuses.")
+        invalid("This SHA and context has reached the maximum number of statuses.")
     made = Status(
         id=call.state.new_id(),
         repository=call.repository,
@@ -192,7 +129,7 @@ def pulls(call: Call) -> Answer:
         and head in (None, f"{pull.head_repository.owner}:{pull.branch}")
     ]
     order = query.get("direction", "asc" if query.get("sort") else "desc")
-    return _listed(call, found if order == "asc" else found[::-1], call.answers.pull)
+    return listed(call, found if order == "asc" else found[::-1], call.answers.pull)
 
 
 def pull(call: Call) -> Answer:
@@ -213,7 +150,7 @@ def pulls_of_commit(call: Call) -> Answer:
         in_head = is_ancestor(folder, sha, pull.head)
         return pull.state == "open" and in_head and not is_ancestor(folder, sha, pull.base_sha)
 
-    return _listed(call, [p for p in _own_pulls(call) if associated(p)], call.answers.pull)
+    return listed(call, [p for p in _own_pulls(call) if associated(p)], call.answers.pull)
 
 
 # Comments
@@ -234,13 +171,13 @@ def _written(call: Call, comment: Comment) -> dict[str, Any]:
 def comments(call: Call) -> Answer:
     since = call.query.get("since", "")
     found = [c for c in call.state.comments_of(_thread(call)) if c.updated_at >= since]
-    return _listed(call, found, lambda comment: _written(call, comment))
+    return listed(call, found, lambda comment: _written(call, comment))
 
 
 def create_comment(call: Call) -> Answer:
     number = _thread(call)
     if not call.body["body"].strip():
-        _invalid("Body cannot be blank")
+        invalid("Body cannot be blank")
     person, by_app = call.token.person, call.token.is_installation
     made = Comment(call.state.new_id(), number, person, call.body["body"], by_app)
     call.state.comments.append(made)
@@ -270,7 +207,7 @@ def edit_comment(call: Call) -> Answer:
 def reactions(call: Call) -> Answer:
     wanted = call.query.get("content")
     found = [r for r in _comment(call).reactions if wanted in (None, r.content)]
-    return _listed(call, found, call.answers.reaction)
+    return listed(call, found, call.answers.reaction)
 
 
 def react(call: Call) -> Answer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 
-from github_operations import Operation, Problem, not_found, own_account, permission
+from github_call import Problem, not_found
+from github_operations import Operation, own_account, permission
 from github_state import Repository, State, Token
 from werkzeug import Request
 

@@ -12,16 +12,17 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from git_http import GitHttp
 from github_answers import Answers, Urls
+from github_call import Answer, Call, Problem
 from github_description import Description
 from github_faults import Fault, Faults, cut_connection, refusal
-from github_operations import OPERATIONS, Answer, Call, Operation, Problem, breaches
+from github_operations import OPERATIONS, Operation, breaches
 from github_pulls import PullRequests
 from github_state import ACTIONS_BOT, Level, Repository, State, Token
 from github_tokens import demand, token_of
@@ -102,7 +103,8 @@ class GitHub(PullRequests):
     def fork_token(self, name: str = "fork") -> str:
         """Return the GITHUB_TOKEN of a workflow for a fork's request: it reads and nothing more."""
         resources = ("contents", "issues", "pull_requests", "statuses", "checks")
-        return self.workflow_token(name, **dict.fromkeys(resources, "read"))
+        levels: dict[str, Level] = dict.fromkeys(resources, "read")
+        return self._keep(name, ACTIONS_BOT, INSTALLATION_LIMIT, levels, self.repository)
 
     def personal_token(self, login: str, *, limit: int = PERSON_LIMIT) -> str:
         """Return a token of the person `login`, who may what `repository.collaborators` says."""
@@ -190,7 +192,7 @@ class GitHub(PullRequests):
         return self._violated(request, f"our answer: {problem}") if problem else answer
 
     def _perform(
-        self, token: Token, request: Request, operation: Operation, names: dict[str, str]
+        self, token: Token, request: Request, operation: Operation, names: Mapping[str, Any]
     ) -> Answer:
         full_name = f"{names['owner']}/{names['repo']}" if names.get("repo") else None
         repository = self.state.repositories.get(full_name or self.repository.full_name)
@@ -203,7 +205,7 @@ class GitHub(PullRequests):
             raise Problem(422, "Validation Failed", *broken)
         query = request.args.to_dict()
         url = self.urls.api + request.path
-        call = Call(self.state, self.answers, repository, token, names, query, body, url)
+        call = Call(self.state, self.answers, repository, token, dict(names), query, body, url)
         return operation.answer(call)
 
     def _violated(self, request: Request, problem: str) -> Response:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import github as pygithub
 import pytest
 from asking import ask, ask_whole, open_topic
-from github_description import Description
-from github_operations import OPERATIONS, Answer, Call, Operation
+from github_call import Answer, Call
+from github_description import DOCUMENT, Description
+from github_operations import OPERATIONS, Operation
 from github_state import Status
 from prune import OPERATIONS as PRUNED_TO
+from prune import prune
 from stand_in_github import GitHub, serving_github
 from stand_in_s3 import S3
 
@@ -39,6 +42,12 @@ def test_it_knows_each_operation_of_the_description() -> None:
     assert described == set(OPERATIONS)
     pruned = {(method, path) for path, methods in PRUNED_TO.items() for method in methods}
     assert described == pruned
+
+
+def test_the_description_is_what_prune_makes() -> None:
+    # Of the pruned one as of the whole one: nobody has edited it, nothing in it is superfluous.
+    document = json.loads(DOCUMENT.read_text())
+    assert prune(document) == document
 
 
 def test_every_answer_is_as_pygithub_reads_it(registry: GitHub) -> None:
