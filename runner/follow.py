@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from runner import screen
 from runner.actions import NOTHING_FORCED, Forced, Plan
+from runner.announce import announce
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
 from runner.ci.places import is_ci, require_lasting
@@ -107,6 +108,7 @@ def apply_and_follow(
         wait = wait or launcher.name == "local"
     forge = open_forge(workspace)
     first = apply(workspace, launcher, forge, forced)
+    _announce(workspace, forge, first)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs
             screen.print_plan(first.plan)
@@ -134,9 +136,17 @@ def _follow_all(
         if not ended or current.plan is None or not current.plan.count("wait"):
             return done
         current = apply(workspace, launcher, forge, forced)
+        _announce(workspace, forge, current)
         done = done._replace(launched=(*done.launched, *current.launched))
         if not current.launched:
             return done
+
+
+def _announce(workspace: Workspace, forge: Forge, applied: Applied) -> None:
+    """Tell of what was launched, and of what was not and why."""
+    if applied.plan is not None:
+        names = [action.experiment for action in applied.plan.actions if action.action == "launch"]
+        announce(workspace, forge, workspace.ledger.snapshot(), names, applied.plan)
 
 
 def _active(workspace: Workspace, launcher: Launcher) -> list[str]:
@@ -207,18 +217,18 @@ def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRec
     return cancel(workspace, launcher, open_forge(workspace), record.run_id)
 
 
-def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[RunRecord]:
-    """Sync at once, with `watch` again until nothing is active; return the records that changed."""
+def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[Synced]:
+    """Sync at once, with `watch` again until nothing is active; return what each sync found."""
     launcher, forge = LAUNCHERS[workspace.registry.launcher](workspace), open_forge(workspace)
     first = sync(workspace, launcher, forge)
     later = _sync_on(workspace, launcher, forge, first) if watch else ()
-    return itertools.chain(first.changed, later)
+    return itertools.chain((first,), later)
 
 
 def _sync_on(
     workspace: Workspace, launcher: Launcher, forge: Forge, synced: Synced
-) -> Iterator[RunRecord]:
+) -> Iterator[Synced]:
     while synced.active:
         time.sleep(POLL_SECONDS)
         synced = sync(workspace, launcher, forge)
-        yield from synced.changed
+        yield synced

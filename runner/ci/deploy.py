@@ -8,7 +8,7 @@ from runner import screen
 from runner.actions import NOTHING_FORCED, Forced
 from runner.ci.credentials import lend_token_to_git
 from runner.ci.event import DispatchEvent, name, read
-from runner.errors import Refused
+from runner.errors import EXIT_OUTSIDE, Refused
 from runner.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
@@ -47,9 +47,12 @@ def apply_event(workspace: Workspace) -> int:
 def sync_event(workspace: Workspace) -> int:
     """Follow the runs, and apply for what waits: an ended run may be what others wait for."""
     lend_token_to_git(workspace.repository)
-    for record in sync_here(workspace, watch=False):
-        screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
-    return _shown(_apply(workspace))
+    untold: tuple[str, ...] = ()
+    for synced in sync_here(workspace, watch=False):
+        untold = synced.untold
+        for record in synced.changed:
+            screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
+    return _shown(_apply(workspace)) or (EXIT_OUTSIDE if untold else 0)
 
 
 def perform(workspace: Workspace, verb: Verb, what: str, login: str) -> Result:

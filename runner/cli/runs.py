@@ -15,6 +15,7 @@ from runner.cli.base import (
     open_registry,
     wait_option,
 )
+from runner.errors import EXIT_OUTSIDE
 
 if TYPE_CHECKING:
     from runner.actions import Forced
@@ -101,21 +102,21 @@ def cancel(context: click.Context, run: str, lost: bool) -> None:
 @click.option("--watch", is_flag=True, help="Go on until no run is active.")
 @json_option
 @click.pass_context
-def sync(context: click.Context, watch: bool, as_json: bool) -> None:
-    """Follow runs: states, verdicts, pages, statuses."""
+def sync(context: click.Context, watch: bool, as_json: bool) -> int:
+    """Follow runs: states, verdicts, pages, statuses; exit 3 when those could not be told."""
     from runner.follow import sync_here
     from runner.report.outcome import describe
     from runner.status import status_document
 
     workspace = open_registry(context)
-    changed = sync_here(workspace, watch=watch)
+    untold: tuple[str, ...] = ()
+    for synced in sync_here(workspace, watch=watch):
+        untold = synced.untold
+        for record in () if as_json else synced.changed:
+            screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
     if as_json:
-        for _ in changed:
-            pass  # to the end: the document tells how things stand then
         screen.print_json(status_document(workspace, all_runs=False))
-        return
-    for record in changed:
-        screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
+    return EXIT_OUTSIDE if untold else 0
 
 
 @cli.command(short_help="Run a recorded run again: does its result hold?")
