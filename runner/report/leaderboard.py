@@ -1,18 +1,49 @@
-"""The ledger's front page: every experiment with its headline metric, outcome and date."""
+"""The ledger's front page: every experiment with its state, headline metric and date.
+
+Experiments stand by the first folder of their names, the newest first, and the best value of each
+metric is set in bold. A registry with many has a page per folder, since forges do not render a
+file without limit: GitHub stops at 512 KB.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from runner import metrics
 from runner.ledger.record import RunRecord
 from runner.report.headline import headline_metric
+from runner.report.markdown import to_markdown
 from runner.report.notation import number, plural
 from runner.report.outcome import describe_all
-from runner.report.page import Code, Heading, Line, Link, Page, cells, compact_table, paragraph
+from runner.report.page import (
+    Block,
+    Code,
+    Heading,
+    Inline,
+    Line,
+    Link,
+    Page,
+    Strong,
+    cells,
+    compact_table,
+    paragraph,
+)
 from runner.report.sections import day
 from runner.report.stats import interval
 from runner.spec.experiment import Experiment
+
+FRONT = "README.md"
+FRONT_ROWS = 200
+"""Rows up to which the front page has them all; beyond, each folder has a page of its own."""
+LATEST = 10
+"""Rows that are shown first where there are more than twice as many."""
+LONGEST_PAGE = 450_000
+"""Bytes of a page, below GitHub's limit for rendering."""
+POINTS = 5
+"""Points of an experiment's matrix that are shown: the best; the experiment's page has all."""
+_LONGEST_STATE = 90
+_HEADER = ("experiment", "point", "state", "metric", "last", "95 % interval", "seeds", "date")
 
 
 class Standing(NamedTuple):
@@ -23,43 +54,165 @@ class Standing(NamedTuple):
     records: tuple[RunRecord, ...]
 
 
-def leaderboard(standings: Sequence[Standing]) -> Page:
-    """Return the front page, by name; an experiment with a matrix has a row per point."""
-    ordered = sorted(standings, key=lambda standing: standing.experiment)
-    rows = [row for standing in ordered for row in _rows(standing)]
-    header = ("experiment", "point", "metric", "last", "95 % interval", "seeds", "outcome", "date")
+class Row(NamedTuple):
+    """One point of an experiment."""
+
+    experiment: str
+    point: str
+    state: str
+    metric: str | None
+    values: tuple[float, ...]
+    """Last values of the seeds that succeeded."""
+    seeds: int
+    day: str
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the values; none without any."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+    @property
+    def folder(self) -> str:
+        """The first folder of the experiment's name; empty where it is in none."""
+        first, slash, _ = self.experiment.partition("/")
+        return first if slash else ""
+
+
+def leaderboard_pages(standings: Sequence[Standing]) -> dict[str, str]:
+    """Return the front page and, where there are many rows, one per folder; Markdown by path."""
+    by_name = sorted(standings, key=lambda standing: standing.experiment)
+    rows = [row for one in sorted(by_name, key=_newest, reverse=True) for row in _rows(one)]
     runs = sum(len(standing.records) for standing in standings)
     count = f"{plural(len(standings), 'experiment')}, {plural(runs, 'run')}. Written by "
-    title = Heading(("Experiments",))
+    title: list[Block] = [Heading(("Experiments",))]
     if not rows:
-        return Page((title, paragraph("No run is recorded yet.")))
-    return Page(
-        (
-            title,
-            paragraph(count, Code("runner sync"), ": changes by hand are lost."),
-            compact_table(header, tuple(rows)),
+        return {FRONT: to_markdown(Page((*title, paragraph("No run is recorded yet."))))}
+    title.append(paragraph(count, Code("runner sync"), ": changes by hand are lost."))
+    folders = _by_folder(rows)
+    if len(rows) > 2 * LATEST:
+        title += [Heading(("Latest",), 2), _table(rows[:LATEST])]
+    if len(rows) <= FRONT_ROWS:
+        return {FRONT: to_markdown(Page((*title, *_sections(folders))))}
+    index = _index(folders)
+    pages = {_path(folder): _folder_page(folder, of) for folder, of in folders.items()}
+    return {FRONT: to_markdown(Page((*title, Heading(("Folders",), 2), index))), **pages}
+
+
+def _newest(standing: Standing) -> str:
+    return max((record.latest.claimed_at for record in standing.records), default="")
+
+
+def _by_folder(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.folder, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def _path(folder: str) -> str:
+    # `_` begins no experiment's name: what is in no folder.
+    return f"leaderboard/{folder or '_'}.md"
+
+
+def _sections(folders: Mapping[str, Sequence[Row]]) -> Iterable[Block]:
+    for folder, rows in folders.items():
+        if len(folders) > 1:
+            yield Heading((folder or "In no folder",), 2)
+        yield _table(rows)
+
+
+def _index(folders: Mapping[str, Sequence[Row]]) -> Block:
+    rows = tuple(
+        cells(
+            Link(folder or "in no folder", _path(folder)),
+            str(len({row.experiment for row in of})),
+            str(sum(row.state.startswith("⏳") for row in of)),
+            str(sum(row.state.startswith("❌") for row in of)),
+            max(row.day for row in of),
         )
+        for folder, of in folders.items()
     )
+    return compact_table(("folder", "experiments", "going on", "failed", "newest"), rows)
 
 
-def _rows(standing: Standing) -> list[tuple[Line, ...]]:
+def _folder_page(folder: str, rows: Sequence[Row]) -> str:
+    """Return a folder's page; of too many rows the newest that fit."""
+    shown = len(rows)
+    while True:
+        blocks: list[Block] = [
+            Heading((folder or "Experiments in no folder",)),
+            paragraph(Link("All experiments", "../README.md")),
+            _table(rows[:shown], "../"),
+        ]
+        if shown < len(rows):
+            all_ = Code("runner status --all")
+            blocks.append(paragraph(f"{len(rows) - shown:,} older ones: ", all_))
+        text = to_markdown(Page(tuple(blocks)))
+        if len(text.encode()) <= LONGEST_PAGE:
+            return text
+        shown = shown * 9 // 10
+
+
+def _rows(standing: Standing) -> list[Row]:
+    """Return a row per point of the matrix, of many points the best."""
     points: dict[str, list[RunRecord]] = {}
     for record in standing.records:
         point = ", ".join(f"{key}={value}" for key, value in record.point.items())
         points.setdefault(point, []).append(record)
-    return [_row(standing, point, points[point]) for point in sorted(points)]
+    rows = [_row(standing, point, records) for point, records in sorted(points.items())]
+    more = len(rows) - POINTS
+    if more <= 0:
+        return rows
+    shown = sorted(rows, key=_goodness, reverse=True)[:POINTS]
+    last = shown[-1]._replace(point=f"{shown[-1].point} (and {plural(more, 'more point')})")
+    return [*shown[:-1], last]
 
 
-def _row(standing: Standing, point: str, records: Sequence[RunRecord]) -> tuple[Line, ...]:
+def _row(standing: Standing, point: str, records: Sequence[RunRecord]) -> Row:
     done = [one.latest for one in records if one.latest.outcome == "succeeded"]
     metric = headline_metric(standing.spec, {name for one in done for name in one.metrics})
     values = [one.metrics[metric] for one in done if metric in one.metrics] if metric else []
-    around = interval(values)
+    state = str(describe_all(records))
+    return Row(
+        standing.experiment,
+        point,
+        state if len(state) <= _LONGEST_STATE else f"{state[: _LONGEST_STATE - 1]}…",
+        metric,
+        tuple(values),
+        len(records),
+        max(day(record.latest) for record in records),
+    )
+
+
+def _goodness(row: Row) -> float:
+    """Return a number that is greater for a better row; what measured nothing is worst."""
+    metric = metrics.find(row.metric) if row.metric else None
+    if row.mean is None or metric is None or not metric.better:
+        return float("-inf")
+    return row.mean if metric.better == "higher" else -row.mean
+
+
+def _table(rows: Sequence[Row], up: str = "") -> Block:
+    """Return rows as a table; `up` leads from its page to the ledger's root."""
+    best: dict[str, list[float]] = {}
+    for row in rows:
+        if row.metric and _goodness(row) > float("-inf"):
+            best.setdefault(row.metric, []).append(_goodness(row))
+    tops = {name: max(found) for name, found in best.items() if len(found) > 1}
+    return compact_table(_HEADER, tuple(_cells(row, tops, up) for row in rows))
+
+
+def _cells(row: Row, tops: Mapping[str, float], up: str) -> tuple[Line, ...]:
+    around = interval(row.values)
+    last: Inline = "" if row.mean is None else number(row.mean)
+    if row.metric and last and tops.get(row.metric) == _goodness(row):
+        last = Strong(str(last))
     return (
-        (Link(standing.experiment, f"experiments/{standing.experiment}/README.md"),),
-        (point,),
-        (Code(metric),) if metric else (),
-        (number(sum(values) / len(values)),) if values else (),
+        (Link(row.experiment, f"{up}experiments/{row.experiment}/README.md"),),
+        (row.point,),
+        (row.state,),
+        (Code(row.metric),) if row.metric else (),
+        (last,),
         (f"{number(around.low)} to {number(around.high)}",) if around else (),
-        *cells(str(len(records)), str(describe_all(records)), max(day(r.latest) for r in records)),
+        *cells(str(row.seeds), row.day),
     )

@@ -5,6 +5,7 @@ UPDATE_GOLDEN=1 python -m pytest tests/report/test_pages.py
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -18,7 +19,7 @@ from rich.console import Console
 from runner.ledger.record import Attempt
 from runner.report.curves import Curves
 from runner.report.experiment_page import experiment_page, groups_of
-from runner.report.leaderboard import Standing, leaderboard
+from runner.report.leaderboard import FRONT_ROWS, LONGEST_PAGE, Standing, leaderboard_pages
 from runner.report.markdown import to_markdown
 from runner.report.outcome import describe
 from runner.report.page import Page
@@ -85,8 +86,76 @@ def test_the_front_page() -> None:
         Standing("sums/broken", make_spec(), (make_report(2, 7, **FAILED).record,)),
         Standing("sums/going", make_spec(), (going().record,)),
     ]
-    check("leaderboard.md", to_markdown(leaderboard(standings)))
+    pages = leaderboard_files(standings)
+    check("leaderboard.md", pages.pop("README.md"))
+    assert pages == {}
     assert list(leaderboard_files([])) == ["README.md"]
+
+
+seed_record = functools.cache(lambda seed: make_report(seed).record)
+SPEC = make_spec()
+
+
+def standing(name: str, seed: int, day: int, **point: Any) -> Standing:
+    record = seed_record(seed)
+    at = f"2026-{1 + day // 28:02}-{1 + day % 28:02}T00:00:00Z"
+    attempt = record.latest.model_copy(update={"claimed_at": at, "ended_at": at})
+    record = record.model_copy(update={"point": point}).with_latest(attempt)
+    return Standing(name, SPEC, (record,))
+
+
+def rows_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("| [")]
+
+
+def test_the_front_page_goes_by_folder_with_the_newest_first_and_the_best_in_bold() -> None:
+    standings = [standing("a/old", 9, 1), standing("a/new", 3, 8), standing("b/only", 2, 5)]
+    text = leaderboard_pages(standings)["README.md"]
+    assert text.index("## a") < text.index("a/new") < text.index("a/old") < text.index("## b")
+    assert "| **0.909** |" in text
+    assert "| 0.903 |" in text
+    assert "## Latest" not in text
+
+
+def test_many_experiments_have_a_page_per_folder_within_what_forges_render() -> None:
+    names = [f"{folder}/{'long-' * 20}{number}" for folder in "abc" for number in range(1000)]
+    standings = [standing(name, 1 + i % 9, i % 300) for i, name in enumerate(names)]
+    pages = leaderboard_pages([*standings, standing("top", 1, 1)])
+    assert sorted(pages) == [
+        "README.md",
+        "leaderboard/_.md",
+        "leaderboard/a.md",
+        "leaderboard/b.md",
+        "leaderboard/c.md",
+    ]
+    assert all(len(text.encode()) <= LONGEST_PAGE for text in pages.values())
+    front = pages["README.md"]
+    assert len(rows_of(front)) == 10 + 4
+    assert "| [a](leaderboard/a.md) | 1000 | 0 | 0 |" in front
+    page = pages["leaderboard/a.md"]
+    assert rows_of(page)[0].startswith(f"| [a/{'long-' * 20}")
+    assert "](../experiments/a/long-" in page
+
+
+def test_a_page_that_would_be_too_long_keeps_the_newest() -> None:
+    names = [f"a/{'very-' * 38}{number}" for number in range(2000)]
+    pages = leaderboard_pages([standing(n, 1, i % 300) for i, n in enumerate(names)])
+    page = pages["leaderboard/a.md"]
+    assert len(page.encode()) <= LONGEST_PAGE
+    assert FRONT_ROWS < len(rows_of(page)) < 2000
+    assert f"{2000 - len(rows_of(page)):,} older ones: `runner status --all`" in page
+
+
+def test_of_a_large_matrix_the_best_points_are_shown() -> None:
+    records = tuple(standing("m", seed, 1, rate=seed).records[0] for seed in range(1, 10))
+    text = leaderboard_pages([Standing("m", make_spec(), records)])["README.md"]
+    assert [row.split("|")[2].strip() for row in rows_of(text)] == [
+        "rate=9",
+        "rate=8",
+        "rate=7",
+        "rate=6",
+        "rate=5 (and 4 more points)",
+    ]
 
 
 def test_the_same_pages_in_a_terminal() -> None:
