@@ -23,6 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 import yaml
 
@@ -51,12 +52,13 @@ exec "@BARE@" "$@"
 RUNNER = """\
 #!/bin/bash
 # The runner, with the token that GitHub gives this job where the workflow hands it on.
+set -o pipefail
 [ -e "$RUNNER_TEMP/.installed" ] || { echo "runner: command not found" >&2; exit 127; }
 if [ -n "$GITHUB_TOKEN" ]; then
     GITHUB_TOKEN=$(cat "@FOLDER@/tokens/$GITHUB_JOB")
     export GITHUB_TOKEN
 fi
-exec "@PYTHON@" -m runner "$@"
+"@PYTHON@" -m runner "$@" 2>&1 | cat  # no terminal
 """
 
 
@@ -153,25 +155,17 @@ class Act:
         (world / "variables").write_text(_dotenv(variables or {}))
         command = self._command(world, workflow, "\n".join(files.values()), event, number)
         began = time.monotonic()
-        done = subprocess.run(
-            command,
-            cwd=world / "files",
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(world / "home")},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
+        done = _execute(command, world)
         return _finished(world, workflow, done, time.monotonic() - began)
 
     def _command(
         self, world: Path, workflow: str, text: str, event: Event, number: int
     ) -> list[str]:
         environment = {
+            "GIT_TERMINAL_PROMPT": "0",  # act's steps have a terminal, GitHub's have none
             "GITHUB_API_URL": self._forge.api_url,
             "GITHUB_SERVER_URL": self._forge.server_url,
             "GITHUB_REPOSITORY": self._forge.repository,
-            "GITHUB_SHA": event.commit,
             "GITHUB_REF": event.ref,
             "GITHUB_RUN_ID": str(number),
         }
@@ -197,9 +191,9 @@ def _furnish(world: Path, workflow: str, event: Event, tokens: Mapping[str, str]
     for name in ("files", "home", "tokens", "artifacts", "bin"):
         (world / name).mkdir(parents=True)
     (world / "files/workflow.yml").write_text(workflow)
-    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.invalid"]
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "workflow"]):
-        subprocess.run([*git, *command], cwd=world / "files", check=True, timeout=30)
+    # act takes GITHUB_SHA from HEAD of where it stands, whatever the event says.
+    subprocess.run(["git", "init", "--quiet"], cwd=world / "files", check=True, timeout=30)
+    (world / "files/.git/HEAD").write_text(f"{event.commit}\n")
     (world / "event.json").write_text(json.dumps(event.payload))
     for job, token in tokens.items():
         (world / "tokens" / job).write_text(token)
@@ -217,6 +211,22 @@ def _furnish(world: Path, workflow: str, event: Event, tokens: Mapping[str, str]
             text = text.replace(mark, value)
         path.write_text(text)
         path.chmod(0o755)
+
+
+def _execute(command: list[str], world: Path) -> subprocess.CompletedProcess[str]:
+    """Run act; what it leaves behind at the deadline is ended, its steps' processes too."""
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(world / "home")}
+    with subprocess.Popen(
+        command, cwd=world / "files", env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as started:  # fmt: skip
+        try:
+            out, err = started.communicate(timeout=DEADLINE)
+        except BaseException:
+            for process in (*psutil.Process(started.pid).children(recursive=True), started):
+                process.kill()
+            raise
+    return subprocess.CompletedProcess(command, started.returncode, out, err)
 
 
 def _dotenv(values: Mapping[str, str]) -> str:
