@@ -90,7 +90,7 @@ def page(plan: Plan, found: Sequence[Group], about: About, measure: Measure) -> 
         blocks += reward_folds(about.rewards, about.carried, measure)
         blocks += all_hints(told, about, measure)
         blocks += forecast_folds(found, measure)
-    following = next_line(found, [one.experiment for one in refused], about)
+    following = next_line(found, [one.experiment for one in refused], about, measure)
     return Page((*blocks, *([following] if following else []), _footer(about)))
 
 
@@ -121,7 +121,7 @@ def _proceeding(plan: Plan) -> list[Block]:
 def _footer(about: About) -> Small:
     line: Line = (f"plan of {_hex(about.head)[:7]} on {_hex(about.base)[:7]}",)
     if about.version:
-        line = (*line, f" · rollbook {about.version}")
+        line = (*line, f" · rollbook {about.version[:50]}")
     if about.number is not None:
         line = (*line, " · edited in place")
     if about.complete:

@@ -77,7 +77,7 @@ def _cure(group: Group, measure: Measure) -> list[Block]:
 def _arithmetic(groups: Sequence[Group], measure: Measure) -> Folded | None:
     blocks: list[Block] = []
     for group in groups:
-        lines = [*_forecast(group), *_repeat(group)]
+        lines = [*_forecast(group, measure), *_repeat(group, measure)]
         if not lines:
             continue
         if len(groups) > 1:
@@ -86,20 +86,24 @@ def _arithmetic(groups: Sequence[Group], measure: Measure) -> Folded | None:
     return Folded("Time, batches, storage, determinism", tuple(blocks)) if blocks else None
 
 
-def _forecast(group: Group) -> list[Line]:
+def _forecast(group: Group, measure: Measure) -> list[Line]:
     forecast: Forecast | None = group.forecast
     if forecast is None:
         return []
     found = forecast_lines(forecast, group.first.gpu_hours, group.first.cost)
     parts = (line.partition(" ") for line in found)
-    return [(Strong(kind), f" {told.strip()}") for kind, _, told in parts if kind != "memory"]
+    return [
+        (Strong(kind), " ", *measure.spoken(told.strip()))
+        for kind, _, told in parts
+        if kind != "memory"
+    ]
 
 
-def _repeat(group: Group) -> list[Line]:
+def _repeat(group: Group, measure: Measure) -> list[Line]:
     if group.resolved is None:
         return []
     best, why = best_verdict(group.resolved.run.spec)
-    return [(Strong("repeats"), f" {_REPEATS[best]}. {why}")]
+    return [(Strong("repeats"), f" {_REPEATS[best]}. ", *measure.spoken(why))]
 
 
 def _what(groups: Sequence[Group], measure: Measure) -> Folded | None:
@@ -113,7 +117,8 @@ def _what(groups: Sequence[Group], measure: Measure) -> Folded | None:
 def _exactly(group: Group, measure: Measure) -> Paragraph:
     """Return the command that shows what is run, with the trainer and what it runs in."""
     name = measure.clip(group.first.experiment)
-    line: Line = (Code(f"runner render {name} --what command"), f" · {group.first.trainer}")
+    trainer = measure.clip(group.first.trainer or "")
+    line: Line = (Code(f"runner render {name} --what command"), f" · {trainer}")
     environment = group.resolved.inputs.environment if group.resolved else "none"
     if environment != "none":
         line = (*line, " in ", Code(measure.clip(environment)))

@@ -42,9 +42,9 @@ def spoken(text: str) -> Line:
 
 
 WHOLE = (
-    Measure(100, 20_000, 2_000),
-    Measure(100, 2_000, 400),
-    Measure(50, 200, 200),
+    Measure(100, 1_000, 2_000),
+    Measure(100, 300, 400),
+    Measure(50, 100, 200),
 )
 """What the artifact and the job summary hold, the fullest first."""
 

@@ -18,7 +18,9 @@ def hold_lines(groups: Sequence[Group], about: About, measure: Measure) -> list[
     for lifted_by, whom in (("owner", _owners(about, measure)), ("writer", _WRITERS)):
         held = [one.first.experiment for one in groups if one.first.lifted_by == lifted_by]
         if held:
-            lines.append((*_held(held, measure), *whom, ": ", *_words(held[0], about)))
+            lines.append(
+                (*_held(held, measure), *whom, ": ", *_words(measure.clip(held[0]), about))
+            )
     return [Paragraph(tuple(lines))] if lines else []
 
 
@@ -54,17 +56,21 @@ def _words(name: str, about: About) -> Line:
     return (command, " or the comment ", Code(f"/runner launch {name}"), ", once it is merged")
 
 
-def next_line(groups: Sequence[Group], refused: Sequence[str], about: About) -> Paragraph | None:
+def next_line(
+    groups: Sequence[Group], refused: Sequence[str], about: About, measure: Measure
+) -> Paragraph | None:
     """Return the commands that lead on from this plan; None where there is nothing to do."""
     parts: list[Line] = []
     if refused:
-        parts.append((Code(f"runner validate {refused[0]}"), " says the same before you push"))
-    if trial := _first(groups, "launch") or _first(groups, "hold"):
+        parts.append(
+            (Code(f"runner validate {measure.clip(refused[0])}"), " says the same before you push")
+        )
+    if trial := _first(groups, "launch", measure) or _first(groups, "hold", measure):
         line: Line = (Code(f"runner try {trial} --steps 2"), " before merging")
         if about.number is not None:
             line = (*line, " (or comment ", Code(f"/runner try {trial}"), ")")
         parts.append(line)
-    if stale := _first(groups, "stale"):
+    if stale := _first(groups, "stale", measure):
         parts.append((Code(f"runner rerun {stale}"), " runs a stale one again"))
     if left := next((one.first for one in groups if _goes_on(one)), None):
         parts.append((Code(f"runner cancel {left.run_id}"), " stops one that has lost its spec"))
@@ -82,5 +88,6 @@ def _goes_on(group: Group) -> bool:
     return group.first.action == "orphan" and "runner cancel " in group.first.reason
 
 
-def _first(groups: Sequence[Group], verb: str) -> str | None:
-    return next((one.first.experiment for one in groups if one.first.action == verb), None)
+def _first(groups: Sequence[Group], verb: str, measure: Measure) -> str | None:
+    found = (one.first.experiment for one in groups if one.first.action == verb)
+    return next((measure.clip(name) for name in found), None)

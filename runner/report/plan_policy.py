@@ -57,8 +57,10 @@ def _is_over(use: Use) -> bool:
 
 
 def _told(use: Use) -> str:
-    form = _FORMS.get(use.ceiling, f"{use.ceiling} {{}} of {{}}")
-    return form.format(_amount(use.used + use.planned), _amount(use.limit))
+    amounts = _amount(use.used + use.planned), _amount(use.limit)
+    if use.ceiling not in _FORMS:
+        return f"{use.ceiling[:100]} {amounts[0]} of {amounts[1]}"
+    return _FORMS[use.ceiling].format(*amounts)
 
 
 def _amount(value: float) -> str:

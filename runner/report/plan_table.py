@@ -24,6 +24,9 @@ _ICONS: dict[Verb, str] = {
     "stale": "💤 stale",
     "keep": "✔️ keep",
 }
+LONGEST_NAME = 200
+"""Characters of an experiment's name: see `runner/spec/load.py`."""
+
 _CAUSES = 3
 """Causes of staleness with a row each."""
 
@@ -63,7 +66,7 @@ def _row(group: Group, about: About, measure: Measure) -> Row:
         (_ICONS[action.action],),
         (_experiment(action.experiment, about, measure),),
         measure.spoken(reason(action)),
-        (group.runs,),
+        (measure.clip(group.runs),),
         (steps,),
         (gpus(spec.resources) if spec else "",),
         (_between(group.hours),),
@@ -72,7 +75,8 @@ def _row(group: Group, about: About, measure: Measure) -> Row:
 
 
 def _experiment(name: str, about: About, measure: Measure) -> Address:
-    return Address(measure.clip(name), about.link(path_of(name), None))
+    is_name = len(name) <= LONGEST_NAME  # no spec can have a longer one: nothing to lead to
+    return Address(measure.clip(name), about.link(path_of(name), None) if is_name else "")
 
 
 def gpus(resources: Resources) -> str:
