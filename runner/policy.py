@@ -15,7 +15,7 @@ from runner.errors import Refused
 from runner.forges.base import Forge
 from runner.ledger.record import Attempt, now
 from runner.ledger.snapshot import Snapshot
-from runner.ledger.spending import Sum, launched_at, month_of, spent_in, total
+from runner.ledger.spending import launched_at, month_of, spent_in, total
 from runner.registry import FILE, Policy, Registry
 from runner.spec.experiment import Experiment
 from runner.trust import in_force
@@ -114,11 +114,13 @@ def under_ceilings(
 
 def uses_before(snapshot: Snapshot, policy: Policy, commit: str | None) -> tuple[Use, ...]:
     """Return what the ledger knows of each ceiling that `policy` sets."""
-    limits = {name: getattr(policy, name) for name in CEILINGS}
-    if all(limit is None for limit in limits.values()):
+    set_ones = {name: getattr(policy, name) for name in CEILINGS}
+    limits = {name: limit for name, limit in set_ones.items() if limit is not None}
+    if not limits:
         return ()
     month = total(spent_in(snapshot, month_of(now())).values())
-    merge = total(launched_at(snapshot, commit)) if commit else Sum(0, 0.0, 0.0)
+    per_apply = any(name.endswith("_per_apply") for name in limits)
+    merge = total(launched_at(snapshot, commit) if commit and per_apply else ())
     used = {
         "launches_per_apply": merge.launches,
         "gpu_hours_per_apply": merge.gpu_hours,
@@ -130,7 +132,6 @@ def uses_before(snapshot: Snapshot, policy: Policy, commit: str | None) -> tuple
     return tuple(
         Use(ceiling=name, used=float(used[name]), planned=0.0, limit=float(limit))
         for name, limit in limits.items()
-        if limit is not None
     )
 
 
@@ -208,7 +209,7 @@ def may_lift(workspace: Workspace, forge: Forge) -> bool:
     registry = _in_force(workspace)
     if forge.name == "none":
         return not registry.policy.owners
-    login = forge.login()
+    login = forge.login() if registry.policy.owners else None
     return login is not None and _owns(registry, login)
 
 

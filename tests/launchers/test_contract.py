@@ -135,6 +135,25 @@ def test_a_cancelled_job_leaves_nothing(bench: Bench) -> None:
     bench.launcher.cancel("two")  # and so is one that never was
 
 
+def test_a_node_gets_the_variables_that_are_named_and_never_the_forges(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STORE_KEY", "MY_TOKEN", "OTHER_KEY", "GITHUB_TOKEN", "RUNNER_TOKEN"):
+        monkeypatch.setenv(name, f"canary of {name}")
+    task = bench.task("one")
+    spec = task.spec.model_copy(update={"secrets": ("MY_TOKEN", "GITHUB_TOKEN")})
+    variables = ("STORE_KEY", "RUNNER_TOKEN", "NOT_SET")
+    bench.launcher.submit(task.model_copy(update={"spec": spec, "node_variables": variables}))
+    bench.await_starts(1)
+    told = [
+        {name for name, value in process.environ().items() if value.startswith("canary")}
+        for process in job.marked_processes("one")
+    ]
+    assert {"STORE_KEY", "MY_TOKEN"} in told  # the node program
+    assert {"MY_TOKEN"} in told  # the trainer
+    assert set().union(*told) == {"STORE_KEY", "MY_TOKEN"}
+
+
 def test_logs_are_lines_and_end_with_the_job(bench: Bench) -> None:
     name = bench.launcher.submit(bench.task("one", train_python="/nonexistent/python"))
     bench.await_end(name)

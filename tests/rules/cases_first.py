@@ -23,6 +23,8 @@ CASES = [
     Case("training.length", "  steps: 2\n", "", 7, "training", "nothing says how long", "`epochs:` or `steps:`"),
     Case("policy.secrets", "[HF_TOKEN]", "[HF_TOKEN, WANDB_API_KEY]", 16, "secrets[1]",
          "does not permit the secret `WANDB_API_KEY` for `x`", "ask an owner"),
+    Case("policy.secrets", "[HF_TOKEN]", "[HF_TOKEN, GITHUB_TOKEN]", 16, "secrets[1]",
+         "no node ever gets one of those", "delete it"),
     Case("policy.secrets", "[HF_TOKEN]", "[TEAM_KEY]", 16, "secrets[0]", "`TEAM_KEY` for `x`", "delete it"),
     Case("reward.exists", "reward: reward/sums.py:score\n", "", 4, "algorithm", "`grpo` needs a reward", "add `reward:"),
     Case("reward.exists", "{name: grpo, group_size: 4}", "{name: sft}", 6, "reward", "`sft` has no use", "delete `reward`"),
