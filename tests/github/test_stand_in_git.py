@@ -127,6 +127,19 @@ def test_a_pushed_merge_closes_the_request(registry: GitHub, tmp_path: Path) -> 
     assert other.base_sha == registry.tip()
 
 
+def test_a_forced_push_moves_a_request_and_a_deleted_branch_closes_it(
+    registry: GitHub, tmp_path: Path
+) -> None:
+    pull = registry.open_pull_request("topic", files={"experiments/b.yaml": "b: 1\n"})
+    clone, token = tmp_path / "clone", registry.personal_token("octo")
+    git(tmp_path, "clone", "--quiet", address(registry, token), str(clone))
+    forced = commit_files(clone, {"experiments/b.yaml": "b: 2\n"})
+    git(clone, "push", "--quiet", "--force", "origin", "HEAD:topic")
+    assert (pull.head, pull.state) == (forced, "open")
+    git(clone, "push", "--quiet", "origin", ":topic")
+    assert (pull.head, pull.state, pull.merged) == (forced, "closed", False)
+
+
 def test_two_changes_of_one_line_conflict(registry: GitHub) -> None:
     pull = registry.open_pull_request("topic", files={"experiments/a.yaml": "a: 2\n"})
     assert pull.test_merge
