@@ -27,6 +27,7 @@ from runner.report.page import (
     Small,
     Strong,
     Table,
+    Unbroken,
 )
 
 _BREAK = "\N{ZERO WIDTH SPACE}"
@@ -167,6 +168,8 @@ def _inline(part: Inline) -> str:
     match part:
         case Code():
             return code(part.text)
+        case Unbroken():
+            return escape(part.text).replace(" ", "&nbsp;").replace("–", "–&#8288;")
         case Strong():
             return f"**{escape(part.text)}**"
         case Link():

@@ -18,6 +18,13 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Unbroken:
+    """A few words that stay on one line, such as a number with its unit in a narrow column."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Strong:
     """What a reader should see first."""
 
@@ -50,7 +57,7 @@ class Mention:
     login: str
 
 
-Inline: TypeAlias = str | Code | Strong | Link | Address | Mention
+Inline: TypeAlias = str | Code | Unbroken | Strong | Link | Address | Mention
 Line: TypeAlias = tuple[Inline, ...]
 """Inline parts that follow one another."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from runner import __version__
 from runner.actions import Launchable
+from runner.planned import Planned
 from runner.report.plan_reward import RewardTable
 
 
@@ -38,3 +40,18 @@ class About(NamedTuple):
     """What the reward check found; None while it goes on, empty where nothing is checked."""
     carried: str = ""
     """What an earlier comment said of the same rewards: see `carried_rewards`."""
+
+
+def about_plan(planned: Planned) -> About:
+    """Return what is known of a plan that no pull request asks for."""
+    plan = planned.plan
+    return About(
+        number=None,
+        head=plan.head,
+        base=plan.base or plan.head,
+        link=lambda _path, _line: "",
+        read=planned.tree.read,
+        runs=planned.runs,
+        owners=planned.registry.policy.owners,
+        version=__version__,
+    )

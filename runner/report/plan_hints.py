@@ -86,7 +86,15 @@ def finding_line(finding: Finding, about: About, measure: Measure) -> Line:
     sign = "❌" if finding.level == "error" else "⚠️" if finding.rule in WASTE else "ℹ️"
     key: tuple[Inline, ...] = (Code(measure.clip(finding.key)), " ") if finding.key else ()
     told = measure.spoken(finding.message)
-    return (f"{sign} ", *key, place(finding, about, measure), ": ", *told, ". ", Code(finding.rule))
+    return (
+        f"{sign} ",
+        *key,
+        place(finding, about, measure),
+        ": ",
+        *told,
+        ". ",
+        Code(measure.clip(finding.rule)),
+    )
 
 
 def place(finding: Finding, about: About, measure: Measure) -> Address:

@@ -46,7 +46,7 @@ def refusal_blocks(refused: Sequence[Action], about: About, measure: Measure) ->
         return []
     first, others = found[0], found[1:]
     key: tuple[Inline, ...] = (" · ", Code(measure.clip(first.key))) if first.key else ()
-    where: Line = (place(first, about, measure), *key, " · ", Code(first.rule))
+    where: Line = (place(first, about, measure), *key, " · ", Code(measure.clip(first.rule)))
     cure: Line = (Strong("Cure"), ": ", *measure.spoken(first.cure))
     blocks: list[Block] = [paragraph(*where), paragraph(*cure), *_mended(first, about, measure)]
     blocks += _further(others, about, measure)

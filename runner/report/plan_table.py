@@ -8,7 +8,7 @@ from runner.actions import Verb
 from runner.forecast.lines import text
 from runner.forecast.span import Span
 from runner.report.notation import plural
-from runner.report.page import Address, Block, Folded, Line, Table, compact_table
+from runner.report.page import Address, Block, Folded, Line, Table, Unbroken, compact_table
 from runner.report.plan_about import About
 from runner.report.plan_groups import Group, reason, span
 from runner.report.plan_measure import Measure
@@ -63,14 +63,14 @@ def _row(group: Group, about: About, measure: Measure) -> Row:
     forecast = group.forecast
     steps = f"{forecast.steps:,}" if forecast and forecast.steps is not None else ""
     return (
-        (_ICONS[action.action],),
+        (Unbroken(_ICONS[action.action]),),
         (_experiment(action.experiment, about, measure),),
-        measure.spoken(reason(action)),
-        (measure.clip(group.runs),),
+        measure.spoken(_why(group)),
+        (Unbroken(measure.clip(group.runs)),) if group.runs else (),
         (steps,),
         (gpus(spec.resources) if spec else "",),
-        (_between(group.hours),),
-        (_between(_cost(group)),),
+        _between(group.hours),
+        _between(_cost(group)),
     )
 
 
@@ -88,8 +88,14 @@ def gpus(resources: Resources) -> str:
     return one if resources.nodes == 1 else f"{resources.nodes} nodes of {one}"
 
 
-def _between(known: Span | None) -> str:
-    return text(known.low, known.high) if known else ""
+def _why(group: Group) -> str:
+    """Return the reason; what an obsolete run has spent holds for each of several."""
+    is_each = group.first.action == "orphan" and len(group.actions) > 1
+    return f"{reason(group.first)} (each)" if is_each else reason(group.first)
+
+
+def _between(known: Span | None) -> Line:
+    return (Unbroken(text(known.low, known.high)),) if known else ()
 
 
 def _cost(group: Group) -> Span | None:
@@ -130,4 +136,4 @@ def _summed(verb: Verb, groups: Sequence[Group], why: str, about: About, measure
     runs = sum(len(group.actions) for group in groups)
     count = "0" if verb == "stale" else plural(runs, "run")
     who = (_experiment(names[0], about, measure), more)
-    return ((_ICONS[verb],), who, (why,), (count,), ("",), ("",), ("",), ("",))
+    return ((Unbroken(_ICONS[verb]),), who, (why,), (Unbroken(count),), (), (), (), ())

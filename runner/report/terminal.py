@@ -28,6 +28,7 @@ from runner.report.page import (
     Small,
     Strong,
     Table,
+    Unbroken,
 )
 
 
@@ -116,6 +117,8 @@ def _inline(part: Inline) -> Text:
             return Text(_plain(part.label), "cyan")
         case Mention():
             return Text(_plain(part.login))
+        case Unbroken():
+            return Text(_plain(part.text))
         case str():
             return Text(_plain(part))
 
