@@ -204,10 +204,10 @@ def is_owner(workspace: Workspace, login: str) -> bool:
 def may_lift(workspace: Workspace, forge: Forge) -> bool:
     """Return whether whom the forge takes us for may lift ceilings.
 
-    Without a forge nobody can be asked, and so nobody may where owners are named.
+    In a registry without a forge nobody can be asked, and so nobody may where owners are named.
     """
     registry = _in_force(workspace)
-    if forge.name == "none":
+    if registry.forge == "none":  # `forge` is none too for who has no token of the registry's
         return not registry.policy.owners
     login = forge.login() if registry.policy.owners else None
     return login is not None and _owns(registry, login)

@@ -442,20 +442,27 @@ class Asked(NoForge):
 
 
 def test_owners_are_asked_of_the_forge(make: MakeRegistry) -> None:
-    workspace = make("owners: [alice, Bob-2]").workspace
+    workspace = make("owners: [alice, Bob-2]", "forge: github\n").workspace
     found = {
         login: may_lift(workspace, Asked(login)) for login in ("Alice", "bob-2", "mallory", None)
     }
     assert found == {"Alice": True, "bob-2": True, "mallory": False, None: False}
-    assert not may_lift(workspace, NoForge())  # nobody can be asked
+    assert not may_lift(workspace, NoForge())  # as it is without a token: nobody can be asked
     assert is_owner(workspace, "alice")
     assert not is_owner(workspace, "")
 
 
-def test_without_owners_nobody_may_unless_nobody_can_be_asked(make: MakeRegistry) -> None:
-    workspace = make().workspace
-    assert may_lift(workspace, NoForge())
-    assert not may_lift(workspace, Asked("alice"))
+def test_without_owners_nobody_may_where_people_can_be_asked(make: MakeRegistry) -> None:
+    hosted = make(more="forge: github\n").workspace
+    assert not may_lift(hosted, NoForge())
+    assert not may_lift(hosted, Asked("alice"))
+
+
+def test_without_a_forge_anyone_may_where_no_owner_is_named(make: MakeRegistry) -> None:
+    registry = make()
+    assert may_lift(registry.workspace, NoForge())
+    registry.commit({"registry.yaml": settings("owners: [alice]")})
+    assert not may_lift(registry.workspace, NoForge())
 
 
 def test_nobody_makes_themselves_an_owner(make: MakeRegistry) -> None:
