@@ -26,7 +26,7 @@ def findings(experiments: Iterable[LoadedExperiment], tree: Tree) -> Iterator[Fi
             if spec.reward and tree.read(spec.reward.rpartition(":")[0]) is not None:
                 sets = (spec.data.train, *spec.data.val.values()) if spec.data else ()
                 rewards[spec.reward] = tuple(dict.fromkeys((*rewards.get(spec.reward, ()), *sets)))
-    results = dict(zip(rewards, check_rewards(tree, rewards), strict=False))
+    results = {one: check_rewards(tree, {one: sets})[0] for one, sets in rewards.items()}
     for one in named:
         for run, marks in zip(one.runs, one.run_marks, strict=True):
             if run.spec.reward in results:
@@ -40,6 +40,7 @@ def _of(checked: Checked) -> Iterator[tuple[str, str, str, Level]]:
     cure = f"runner reward check {table.reward}   shows the table"
     if table.error:
         yield "reward.unchecked", f"`{table.reward}`: {table.error}", cure, "hint"
+        return
     for fault in checked.faults:
         level: Level = "error" if fault.verdict == "bad" else "hint"
         yield f"reward.{fault.kind}", f"`{table.reward}`: {fault.told}", cure, level

@@ -117,8 +117,9 @@ def _told(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what a reward is told of rows, of those that have a ground truth."""
     told = []
     for row in rows:
-        model = row.get("reward_model")
-        truth = model.get("ground_truth") if isinstance(model, dict) else row.get("ground_truth")
+        holders = (row.get("reward_model"), row.get("reward_spec"), row)
+        truths = (one.get("ground_truth") for one in holders if isinstance(one, dict))
+        truth = next((one for one in truths if one is not None), None)
         if truth is None:
             continue
         extra = row.get("extra_info")

@@ -113,6 +113,13 @@ def test_the_extra_information_reaches_the_reward():
     assert check_rewards(tree, {REWARD: ("data/a.parquet",)}, 5)[0].table.verdict == "ok"
 
 
+@pytest.mark.parametrize("name", ["reward_model", "reward_spec", ""])
+def test_ground_truths_stand_where_data_has_them(name):
+    told = {"ground_truth": ["1", "2"]}
+    content = json.loads(sample_of([{name: told} if name else told]))
+    assert content["ground_truth"] == ["1", "2"]
+
+
 def test_a_sample_that_is_not_the_cards_is_not_used():
     content = sample_of([row(1)])
     assert committed_rows(MemoryTree(sampled(content, "0" * 64)), ["data/a.parquet"]) == ([], "")

@@ -249,3 +249,15 @@ def test_where_the_network_cannot_be_cut_nothing_is_run(tmp_path):
     assert found.table.error.startswith("the network could not be cut: not run (")
     assert "Operation not permitted" in found.table.error
     assert not proof.exists()
+
+
+def test_long_texts_do_not_spoil_the_result():
+    """What it says of itself is cut to what `read_result` takes, or all other tables are lost."""
+    body = (
+        "import os, json\nos.write(3, json.dumps({'missing': ['m' * 9**5] * 9, 'cases': None,\n"
+        "    'network': ['n' * 9**5], 'files': ['f' * 9**5] * 3}).encode() + b'\\n')\n"
+    )
+    for descriptor in (3, 4, 5):
+        found = check(body.replace("write(3", f"write({descriptor}") + f"raise ValueError\n{EQUAL}")
+        assert not found.table.error.startswith("result.json")
+        assert found.table.reward == "reward/it.py:compute_score"

@@ -77,9 +77,10 @@ def _as_root() -> list[str]:
 
     Ubuntu 24.04 forbids them to people by AppArmor; its hosted runners have sudo instead.
     """
+    sudo = ["sudo", "-n", "--"]
     if os.geteuid() == 0 or _may_make_namespaces() or shutil.which("sudo") is None:
         return []
-    return ["sudo", "-n", "--"]
+    return sudo if subprocess.run([*sudo, "true"], capture_output=True).returncode == 0 else []
 
 
 def _may_make_namespaces() -> bool:
@@ -158,7 +159,7 @@ def _become(bundle: Path, seconds: int, arguments: Sequence[str], told: int) -> 
         _limit(seconds)
         _drop(was_root)
         _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        command = [sys.executable, "-I", "-B", *arguments]
+        command = [sys.executable, "-I", "-B", "-W", "ignore", *arguments]
         os.execve(command[0], command, _environment())  # noqa: S606
     except BaseException as error:
         os.write(told, f"{type(error).__name__}: {error}"[:900].encode(errors="replace"))

@@ -23,6 +23,8 @@ from .judge import Line, Reply
 from .talk import Ended, Talk
 
 VERSION = 1
+LONGEST = 500
+"""Characters of a text in result.json: longer ones are refused by who reads it."""
 HUNG = 10.0
 """Seconds that one call may take alone before the deadline counts as its fault."""
 
@@ -62,9 +64,9 @@ def _table(reward: dict[str, Any], seconds: int) -> dict[str, Any]:
     lines = check.lines
     verdict = "note" if check.error else judge.summary(lines)
     return {
-        "reward": reward["reward"], "rows_from": check.rows_from, "count": len(check.rows),
+        "reward": reward["reward"][:LONGEST], "rows_from": check.rows_from[:LONGEST], "count": len(check.rows),
         "seconds": round(time.monotonic() - started, 2), "verdict": verdict,
-        "rows": [judge.as_json(line) for line in lines], "error": check.error,
+        "rows": [judge.as_json(line) for line in lines], "error": check.error[:LONGEST],
         "faults": [{"kind": line.fault, "verdict": line.verdict,
                     "told": f"{line.answer}: {line.note}"[:400]} for line in lines if line.fault],
     }  # fmt: skip
@@ -115,7 +117,7 @@ class _Check:
     def _converse(self, talk: Talk) -> str:
         """Make all calls; return the name of the form of right answers, empty for the cases'."""
         greeting = self._receive(talk)
-        self._missing = [str(name) for name in greeting.get("missing") or ()][:5]
+        self._missing = [_plain(str(name))[:60] for name in greeting.get("missing") or ()][:5]
         if greeting.get("problem"):
             problem = _plain(str(greeting["problem"]))
             self.lines.append(Line("importing it", "works", "–", "bad", problem, "imports"))
