@@ -113,7 +113,7 @@ class _Round:
     def tell(self, names: Iterable[str]) -> Outbox:
         """Tell everything that is due; return what of the outbox was told."""
         registry, told = self._workspace.registry, Outbox()
-        if registry.forge != "none":
+        if self._forge.name != "none":  # without a token it is, and others will tell it
             told = self._tell_forge(names)
         if registry.webhook is not None:
             events = self._tell_webhook(Webhook(registry.webhook))
@@ -223,7 +223,9 @@ def _take_out(workspace: Workspace, told: Outbox) -> None:
 
     def step(newest: Snapshot) -> Changes:
         after = read_outbox(newest).without(told).of_active(newest.active())
-        return put_outbox(Draft(newest), after).changes("Told")
+        names = {event.experiment for event in (*told.forge, *told.webhook)}
+        names |= {note.experiment for note in told.notes}
+        return put_outbox(Draft(newest), after).changes(f"Told of {', '.join(sorted(names))}")
 
     if told != Outbox():
         workspace.ledger.transact(step)

@@ -39,6 +39,7 @@ class Cadence:
     def __init__(self, folder: Path) -> None:
         """Read what this clone keeps in `folder`; a file that cannot be read is as good as none."""
         self._path = folder / FILE
+        self._is_new = False
         try:
             self._entries = _ENTRIES.validate_json(self._path.read_bytes())
         except (OSError, ValidationError):
@@ -57,9 +58,12 @@ class Cadence:
     def note(self, subject: str, key: str, *, failed: bool) -> None:
         """Remember that `subject` was told at `key`, or that it failed."""
         self._entries[subject] = Entry(key, time.time(), failed)
+        self._is_new = True
 
     def save(self) -> None:
-        """Keep what is younger than the longest wait."""
+        """Write down what is new, and forget what is older than the longest wait."""
+        if not self._is_new:
+            return
         recent = time.time() - PROGRESS_SECONDS
         kept = {name: entry for name, entry in self._entries.items() if entry.at > recent}
         write_atomically(self._path, json.dumps(kept).encode())

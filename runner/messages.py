@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 from runner import screen
 from runner.ledger.branch import Snapshot
+from runner.ledger.documents import experiment_of
 from runner.ledger.outbox import Event, Outbox
 from runner.ledger.record import RunRecord
 from runner.report.experiment_page import page_path
 from runner.report.outcome import describe
 from runner.report.sections import money
-from runner.report.statuses import waited, waiting
+from runner.report.statuses import Moment, tell, waited, waiting
+from runner.spec.experiment import Experiment
 from runner.webhook import Webhook, escape, link
 
 LONG_WAIT_SECONDS = 3600.0
@@ -50,7 +52,7 @@ def send_events(
         return ()
     records = snapshot.records(event.run_id for event in events)
     lines = [
-        message(event, records[event.run_id], address)
+        message(event, records[event.run_id], experiment_of(snapshot, event.run_id), address)
         for event in events
         if event.run_id in records
     ]
@@ -65,15 +67,20 @@ def _say_unset(variable: str) -> None:
     screen.say(f"{variable} is not set: registry.yaml's webhook is not told from here")
 
 
-def message(event: Event, record: RunRecord, address: Callable[[str], str]) -> str:
+def message(
+    event: Event, record: RunRecord, spec: Experiment, address: Callable[[str], str]
+) -> str:
     """Return what happened in one line of mrkdwn."""
+    at = datetime.now(UTC)
     name = link(record.experiment, address(page_path(record.experiment)))
     point = "".join(f", {key}={value}" for key, value in record.point.items())
     who = f"{name}{escape(point)}, seed {record.seed}"
     if event.what == "waiting":
-        return f"⏳ {who}: {escape(waiting(record, datetime.now(UTC)))}"
+        return f"⏳ {who}: {escape(waiting(record, at))}"
     attempt = next((a for a in record.attempts if a.number == event.attempt), record.latest)
-    status = describe(attempt)
+    mark, text = describe(attempt)
+    if attempt is record.latest:
+        text = tell(spec, [record], Moment(at)).description
     cost = f", {money(attempt.cost_usd)}" if attempt.cost_usd else ""
     again = "" if attempt.outcome == "succeeded" else f" · `runner retry {record.run_id}`"
-    return f"{status.mark} {who}: {escape(status.text)}{cost}{again}"
+    return f"{mark} {who}: {escape(text)}{cost}{again}"

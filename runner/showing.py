@@ -49,8 +49,8 @@ def standing(snapshot: Snapshot, name: str, outbox: Outbox) -> str:
         f"{r.run_id} {r.latest.number} {r.latest.state} {r.latest.outcome} {r.latest.reason}"
         for r in records
     ]
-    events = [repr(event) for event in outbox.forge if event.experiment == name]
-    return "\n".join([*runs, *events, repr(outbox.unlaunched.get(name))])
+    known = repr((entry.runs, entry.expect, entry.commit)) if entry else ""
+    return "\n".join([*runs, known, repr(outbox.unlaunched.get(name))])
 
 
 def showings(workspace: Workspace, snapshot: Snapshot, name: str, outbox: Outbox) -> list[Showing]:

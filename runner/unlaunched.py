@@ -97,10 +97,13 @@ def _told(action: Action) -> tuple[StatusState, str]:
     if action.action == "refuse":
         return "failure", f"refused: {_why(action)}"
     if action.action == "hold" and action.lifted_by != "owner":
-        return "success", f"not launched yet: {action.reason}; runner launch {action.experiment}"
-    # Of `why it is planned; why it does not start; who or what changes that` the first can be long.
-    reason = "; ".join(action.reason.split("; ")[-2:])
-    return "pending", f"{'held' if action.action == 'hold' else 'waiting'}: {reason}"
+        return "success", f"not launched yet: {_end(action, 1)}"
+    return "pending", f"{'held' if action.action == 'hold' else 'waiting'}: {_end(action, 2)}"
+
+
+def _end(action: Action, parts: int) -> str:
+    """Return the last parts of `why it is planned; why it does not start; what changes that`."""
+    return "; ".join(action.reason.split("; ")[-parts:])
 
 
 def _why(action: Action) -> str:

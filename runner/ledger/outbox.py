@@ -20,6 +20,8 @@ from runner.ledger.snapshot import Snapshot
 from runner.spec.section import Section
 
 OUTBOX = "outbox.json"
+MOST_EVENTS = 1000
+"""Events kept for a forge that nobody tells, the newest; any later news of a run tells it too."""
 MOST_MESSAGES = 100
 """Events kept for a webhook that cannot be reached: the newest."""
 
@@ -66,7 +68,7 @@ class Outbox(Section):
         """Return the outbox with more events; each is there once."""
         return self.model_copy(
             update={
-                "forge": tuple(dict.fromkeys((*self.forge, *forge))),
+                "forge": tuple(dict.fromkeys((*self.forge, *forge)))[-MOST_EVENTS:],
                 "webhook": tuple(dict.fromkeys((*self.webhook, *webhook)))[-MOST_MESSAGES:],
             }
         )

@@ -160,15 +160,13 @@ def _step(record: RunRecord, row: ProgressRow | None) -> str:
 def waiting(record: RunRecord, at: datetime) -> str:
     """Return what a run waits for and how long ago it was launched.
 
-    A launcher's reason of the form `for H100:8 on k8s` makes `waiting for H100:8 on k8s since …`.
+    A launcher's reason such as `for H100:8 on k8s` makes `waiting for H100:8 on k8s since 42 min`.
     """
     attempt = record.latest
     past = duration(waited(record, at))
-    if attempt.reason.startswith("for "):
-        return f"waiting {attempt.reason} since {past}"
-    what = attempt.reason or {"claimed": "to be submitted", "submitted": "for its node"}.get(
-        attempt.state, attempt.state
-    )
+    what = attempt.reason or ("to be submitted" if attempt.state == "claimed" else "for its node")
+    if what.startswith(("for ", "to ")):
+        return f"waiting {what} since {past}"
     return f"waiting: {what}, launched {past} ago"
 
 

@@ -9,6 +9,8 @@ import functools
 import io
 import json
 import os
+import posixpath
+import re
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,25 @@ def test_a_run_s_files_stay_small(steps: int) -> None:
         "plots/health.svg",
         "plots/result.svg",
     ]
+
+
+def test_every_link_and_picture_leads_to_a_file_of_the_ledger() -> None:
+    former = make_report(9, 7, **FAILED)
+    files = experiment_files("sums/deep/grpo", SEEDS, [former.record])
+    for report in (*SEEDS, former):
+        files |= run_files(report)
+    one = Standing("sums/deep/grpo", make_spec(), tuple(one.record for one in SEEDS))
+    files |= leaderboard_files([one])
+    files |= leaderboard_pages(
+        [one._replace(experiment=f"x/{i}") for i in range(FRONT_ROWS)] + [one]
+    )
+    led = 0
+    for path, text in files.items():
+        for target in re.findall(r"\]\(([^)]+)\)", text if path.endswith(".md") else ""):
+            found = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+            assert found in files or found.startswith("experiments/x/"), (path, target)
+            led += 1
+    assert led > FRONT_ROWS
 
 
 def test_metrics_for_machines() -> None:

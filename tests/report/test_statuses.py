@@ -54,9 +54,8 @@ def test_a_run_that_waits_says_for_what_and_since_when() -> None:
     status = told(waiting("for H100:8 on k8s"))
     assert status == ("pending", "waiting for H100:8 on k8s since 42 min")
     assert told(waiting("starting ray")).description == "waiting: starting ray, launched 42 min ago"
-    assert told(going(state="claimed")).description == (
-        "waiting: to be submitted, launched 42 min ago"
-    )
+    assert told(going(state="claimed")).description == "waiting to be submitted since 42 min"
+    assert told(waiting("")).description == "waiting for its node since 42 min"
 
 
 def test_a_running_one_says_how_far_how_long_and_how_dear() -> None:
