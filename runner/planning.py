@@ -6,41 +6,38 @@ import posixpath
 from collections.abc import Sequence
 
 from runner import screen
-from runner.actions import Plan
 from runner.errors import OutsideError, Refused
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
-from runner.plan import make_plan
+from runner.merging import plan_merge
+from runner.planned import Planned, plan_tree
 from runner.registry import FILE
-from runner.spec.check import load_registry
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of
 from runner.spec.tree import Tree, WorkTree
-from runner.trust import settings_of_plan
 from runner.workspace import Workspace
 
 
-def plan_here(workspace: Workspace, head: str | None, only: Sequence[str] = ()) -> Plan:
-    """Plan the work tree, or the commit `head`.
+def plan_here(
+    workspace: Workspace, head: str | None, only: Sequence[str] = (), base: str | None = None
+) -> Planned:
+    """Plan the work tree, the commit `head`, or what merging it into `base` changes.
 
-    Raises Refused when `only` names an experiment that is not there.
+    Raises Refused when `only` names an experiment that is not there, or the two conflict.
     """
     repository = workspace.repository
     commit = repository.resolve(head or "HEAD")
+    snapshot = newest_snapshot(workspace)
+    if base is not None:
+        planned = plan_merge(workspace, snapshot, repository.resolve(base), commit)
+        return _only(planned, only)
     uncommitted = head is None and repository.is_dirty()
     tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
-    snapshot = newest_snapshot(workspace)
     of_commit = None if uncommitted else commit
-    settings = settings_of_plan(repository, load_registry(tree), snapshot, of_commit)
-    plan, _ = make_plan(
-        tree,
-        snapshot,
-        settings.registry,
-        head=commit,
-        uncommitted=uncommitted,
-        notes=settings.notes,
+    planned = plan_tree(
+        workspace, snapshot, tree, head=commit, commit=of_commit, uncommitted=uncommitted
     )
-    return _only(plan, tree, only) if only else plan
+    return _only(planned, only)
 
 
 def _tree(workspace: Workspace, commit: str, *, head: str | None, uncommitted: bool) -> Tree:
@@ -63,16 +60,18 @@ def newest_snapshot(workspace: Workspace) -> Snapshot:
         return workspace.ledger.snapshot()
 
 
-def _only(plan: Plan, tree: Tree, only: Sequence[str]) -> Plan:
+def _only(planned: Planned, only: Sequence[str]) -> Planned:
     names = {posixpath.normpath(name) for name in only}
     names = {name.removeprefix("experiments/").removesuffix(".yaml") for name in names}
     for name in names:
         if is_base(name):
             raise Refused(f"`{name}` is abstract", cure="name an experiment that extends it")
-        if not NAME.fullmatch(name) or tree.read(path_of(name)) is None:
+        if not NAME.fullmatch(name) or planned.tree.read(path_of(name)) is None:
             raise Refused(
                 f"there is no experiment `{name}`",
                 cure="the specs are the files below experiments/",
             )
-    kept = tuple(action for action in plan.actions if action.experiment in names)
-    return plan.model_copy(update={"actions": kept})
+    if not names:
+        return planned
+    kept = tuple(action for action in planned.plan.actions if action.experiment in names)
+    return planned._replace(plan=planned.plan.model_copy(update={"actions": kept}))

@@ -82,7 +82,7 @@ class PlannedRegistry:
     # What is planned
 
     def plan(self, head: str | None = None, only: tuple[str, ...] = ()) -> Plan:
-        return plan_here(self.workspace, head, only)
+        return plan_here(self.workspace, head, only).plan
 
     def forced(self, forced: Forced) -> tuple[Action, ...]:
         return self._make(forced)[0].actions

@@ -9,8 +9,8 @@ import re
 
 from runner import screen
 from runner.ci.credentials import lend_token_to_git
-from runner.ci.request import Request, about_request, fetch_head
-from runner.ci.telling import Telling, show, tell_refusal
+from runner.ci.request import about_request, fetch_head
+from runner.ci.telling import Request, Telling, show, tell_refusal
 from runner.errors import Refused, RunnerError
 from runner.forges import open_forge
 from runner.forges.base import Forge, PullRequest
@@ -55,7 +55,7 @@ def _plan_again(
     try:
         merged = plan_merge(workspace, snapshot, base, pull.head)
     except Refused as refusal:
-        tell_refusal(forge, refusal, Telling(about_request(forge, request, None, ()), prefix))
+        tell_refusal(forge, refusal, request, prefix)
         return
     match = _DIGEST.search(told.partition("\n")[0])
     if match and match.groups() == (merged.plan.digest, pull.head):

@@ -8,31 +8,20 @@ What is planned is the merge of the head into the newest commit of the default b
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
-from runner import __version__, screen
+from runner import screen
 from runner.ci import event
 from runner.ci.credentials import lend_token_to_git
-from runner.ci.telling import Telling, run_address, show, tell, tell_refusal
+from runner.ci.telling import Request, Telling, run_address, show, tell, tell_refusal
 from runner.errors import EXIT_REFUSED, OutsideError, Refused
 from runner.forges import open_forge, toolkit
 from runner.forges.base import Forge
 from runner.git.remote import Remote
-from runner.merging import Merged, plan_merge
-from runner.report.plan_about import About
+from runner.merging import plan_merge
+from runner.planned import Planned
+from runner.report.plan_about import About, about_plan
 from runner.report.plan_reward import RewardTable
 from runner.workspace import Workspace
-
-
-class Request(NamedTuple):
-    """What asks to be merged."""
-
-    number: int | None
-    """The pull request; None in a merge queue."""
-    head: str
-    base: str
-    """The commit that it would be merged into."""
-    from_fork: bool = False
 
 
 def plan_event(workspace: Workspace, artifact: Path | None) -> int:
@@ -49,8 +38,7 @@ def plan_event(workspace: Workspace, artifact: Path | None) -> int:
     try:
         merged = plan_merge(workspace, workspace.ledger.fetch(), request.base, request.head)
     except Refused as refusal:
-        nothing = about_request(forge, request, None, ())
-        tell_refusal(forge, refusal, Telling(nothing, prefix))
+        tell_refusal(forge, refusal, request, prefix)
         screen.print_error(refusal.message, refusal.cure)
         return EXIT_REFUSED
     checked = bool(artifact and not request.from_fork and _bundle(merged, artifact))
@@ -79,25 +67,20 @@ def report_rewards(workspace: Workspace, result: Path) -> int:
 def about_request(
     forge: Forge,
     request: Request,
-    merged: Merged | None,
+    planned: Planned,
     rewards: tuple[RewardTable, ...] | None,
 ) -> About:
     """Return what the plan's text needs beside the plan."""
-    return About(
+    return about_plan(planned)._replace(
         number=request.number,
-        head=request.head,
         base=request.base,
         link=lambda path, line: forge.link(request.head, path, line),
-        read=merged.tree.read if merged else lambda path: None,
-        runs=merged.runs if merged else (),
-        owners=merged.registry.policy.owners if merged else (),
-        version=__version__,
         complete=run_address(),
         rewards=rewards,
     )
 
 
-def _bundle(merged: Merged, folder: Path) -> bool:
+def _bundle(merged: Planned, folder: Path) -> bool:
     """Put the rewards that new runs would call into `folder`, with what checks them."""
     from runner.reward_check.bundle import bundle
 

@@ -24,6 +24,17 @@ from runner.report.plan_comment import MARKER, headline, plan_comment, whole_pla
 FINDINGS_SHOWN = 20
 
 
+class Request(NamedTuple):
+    """What asks to be merged."""
+
+    number: int | None
+    """The pull request; None in a merge queue."""
+    head: str
+    base: str
+    """The commit that it would be merged into."""
+    from_fork: bool = False
+
+
 class Telling(NamedTuple):
     """How one request's plan is told."""
 
@@ -63,20 +74,21 @@ def tell(forge: Forge, plan: Plan, telling: Telling, *, checks_rewards: bool = F
 def show(forge: Forge, plan: Plan, telling: Telling) -> None:
     """Put the plan into the request's one comment, and into its status."""
     state: StatusState = "failure" if plan.count("refuse") else "success"
-    line = headline(plan, telling.about.owners)
-    _write(forge, telling, plan_comment(plan, telling.about), state, line)
+    about = telling.about
+    request = Request(about.number, about.head, about.base)
+    line = headline(plan, about.owners)
+    _write(forge, request, telling.prefix, plan_comment(plan, about), state, line)
 
 
-def tell_refusal(forge: Forge, refusal: Refused, telling: Telling) -> None:
+def tell_refusal(forge: Forge, refusal: Refused, request: Request, prefix: str) -> None:
     """Tell why there is no plan: a conflict, or settings that cannot be read."""
     findings = refusal.findings if isinstance(refusal, InvalidSpec) else ()
-    about = telling.about
-    head = f"{MARKER}head={about.head} base={about.base} -->"
+    head = f"{MARKER}head={request.head} base={request.base} -->"
     body = f"{head}\n{to_markdown(_refusal_page(refusal, findings))}"
     toolkit.annotate(findings)
     toolkit.summarize(body)
     toolkit.set_output("refused", "true")
-    _write(forge, telling, body, "failure", f"refused: {refusal.message}")
+    _write(forge, request, prefix, body, "failure", f"refused: {refusal.message}")
 
 
 def _refusal_page(refusal: Refused, findings: tuple[Finding, ...]) -> Page:
@@ -92,13 +104,14 @@ def _refusal_page(refusal: Refused, findings: tuple[Finding, ...]) -> Page:
     return Page(tuple(blocks))
 
 
-def _write(forge: Forge, telling: Telling, body: str, state: StatusState, line: str) -> None:
-    about = telling.about
-    context = f"{telling.prefix}/plan"
-    status = Status(about.head, context, state, line[:DESCRIPTION_LIMIT], run_address())
+def _write(
+    forge: Forge, request: Request, prefix: str, body: str, state: StatusState, line: str
+) -> None:
+    flat = " ".join(line.split())[:DESCRIPTION_LIMIT]
+    status = Status(request.head, f"{prefix}/plan", state, flat, run_address())
     try:
         forge.set_statuses([status])
-        if about.number is not None:
-            forge.comment(about.number, MARKER, body)
+        if request.number is not None:
+            forge.comment(request.number, MARKER, body)
     except NotPermitted as error:
         toolkit.notice(f"The plan stands in this job's summary alone: {error.message}")

@@ -94,17 +94,34 @@ def pin(context: click.Context, specs: tuple[str, ...], check: bool) -> int:
 
 @cli.command()
 @click.option("--head", metavar="REV", help="Plan a commit instead of the work tree.")
+@click.option("--base", metavar="REV", help="Plan what merging it into this commit changes.")
 @click.option("--only", metavar="SPEC", multiple=True, help="Only these experiments.")
+@click.option(
+    "--markdown", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Also write the plan as a pull request shows it.",
+)  # fmt: skip
 @click.option("--exit-code", is_flag=True, help="Exit 6 when there is something to do.")
 @json_option
 @click.pass_context
 def plan(
-    context: click.Context, head: str | None, only: tuple[str, ...], exit_code: bool, as_json: bool
+    context: click.Context,
+    head: str | None,
+    base: str | None,
+    only: tuple[str, ...],
+    markdown: Path | None,
+    exit_code: bool,
+    as_json: bool,
 ) -> int:
     """Show what apply would do, each run with its reason."""
     from runner.planning import plan_here
 
-    result = plan_here(open_registry(context), head, only)
+    planned = plan_here(open_registry(context), head, only, base)
+    result = planned.plan
+    if markdown is not None:
+        from runner.report.plan_about import about_plan
+        from runner.report.plan_comment import whole_plan
+
+        markdown.write_text(whole_plan(result, about_plan(planned)))
     if as_json:
         screen.print_json(result.model_dump(mode="json"))
     else:
