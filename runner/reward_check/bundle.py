@@ -106,7 +106,10 @@ def _copy(tree: Tree, paths: set[str], target: Path) -> str:
             return f"`{path!a}` cannot be read"
         if len(content) > MOST_BYTES:
             return f"`{path}` is larger than 1 MiB"
-        _write(target.joinpath(*parts), content)
+        try:
+            _write(target.joinpath(*parts), content)
+        except OSError as error:  # git may hold names that no file can have
+            return f"`{path[:80]!a}` cannot be written: {error.strerror}"
     return ""
 
 

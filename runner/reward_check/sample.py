@@ -48,8 +48,15 @@ class SampleRow(Section):
 def committed_rows(tree: Tree, paths: Iterable[str]) -> tuple[list[dict[str, Any]], str]:
     """Return rows of the first of the datasets `paths` that has some in the tree, and their origin.
 
-    Both are empty where none has.
+    Both are empty where none has, or where DVC's files cannot be read.
     """
+    try:
+        return _committed_rows(tree, paths)
+    except Refused:
+        return [], ""
+
+
+def _committed_rows(tree: Tree, paths: Iterable[str]) -> tuple[list[dict[str, Any]], str]:
     cards, outputs = Cards(tree), DvcOutputs(tree)
     for path in paths:
         card = cards.find(path)
@@ -79,10 +86,7 @@ def _rows_in_tree(tree: Tree, path: str) -> list[dict[str, Any]]:
     content = tree.read(path) if path.endswith(".jsonl") else None
     if content is None or len(content) > SMALL:
         return []
-    try:
-        rows = [one.content for one in rows_of(path, content.splitlines(keepends=True))]
-    except Refused:
-        return []
+    rows = [one.content for one in rows_of(path, content.splitlines(keepends=True))]
     return _told([rows[index] for index in spread(len(rows), MOST_ROWS)])
 
 

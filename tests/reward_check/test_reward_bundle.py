@@ -127,6 +127,18 @@ def test_a_sample_that_is_not_the_cards_is_not_used():
         assert committed_rows(MemoryTree(sampled(odd)), ["data/a.parquet"]) == ([], "")
 
 
+def test_hostile_trees_give_no_rows_and_no_crash(tmp_path):
+    for odd in (b"[" * 10**5, b"\xff\xfe", b'{"a": 1e999}\nnull\n', b"\n" * 10):
+        assert committed_rows(MemoryTree({"d.jsonl": odd}), ["d.jsonl"]) == ([], "")
+    broken = {"data/b.dvc": b"outs: 7\n"} | sampled(sample_of([row(1)]))
+    assert committed_rows(MemoryTree(broken), ["data/a.parquet"]) == ([], "")
+    name = "m" * 300
+    files = {"reward/it.py": f"import {name}\n".encode(), f"{name}.py": b""}
+    write_bundle(MemoryTree(files), {REWARD: ()}, tmp_path / "b")
+    (entry,) = json.loads((tmp_path / "b/cases.json").read_text())["rewards"]
+    assert "cannot be written: File name too long" in entry["error"]
+
+
 def test_small_lines_in_git_need_no_sample():
     lines = b"".join(json.dumps(row(n)).encode() + b"\n" for n in range(40))
     told, origin = committed_rows(MemoryTree({"d.jsonl": lines}), ["d.jsonl"])

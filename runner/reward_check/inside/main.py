@@ -64,7 +64,8 @@ def _table(reward: dict[str, Any], seconds: int) -> dict[str, Any]:
     lines = check.lines
     verdict = "note" if check.error else judge.summary(lines)
     return {
-        "reward": reward["reward"][:LONGEST], "rows_from": check.rows_from[:LONGEST], "count": len(check.rows),
+        "reward": reward["reward"][:LONGEST], "rows_from": check.rows_from[:LONGEST],
+        "count": len(check.rows),
         "seconds": round(time.monotonic() - started, 2), "verdict": verdict,
         "rows": [judge.as_json(line) for line in lines], "error": check.error[:LONGEST],
         "faults": [{"kind": line.fault, "verdict": line.verdict,
