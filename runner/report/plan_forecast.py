@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from runner.forecast.document import Forecast, Memory
 from runner.forecast.lines import lines as forecast_lines
 from runner.report.notation import plural
-from runner.report.page import Block, Code, Folded, Items, Line, Paragraph, Strong, Table, paragraph
+from runner.report.page import (
+    Block,
+    Code,
+    Folded,
+    Items,
+    Line,
+    Paragraph,
+    Strong,
+    Table,
+    Unbroken,
+    paragraph,
+)
 from runner.report.plan_groups import Group
 from runner.report.plan_measure import Measure
 from runner.rules.determinism import best_verdict
@@ -61,7 +72,7 @@ def _phases(memory: Memory) -> Table:
     for phase, terms in memory.phases.items():
         largest = sorted(terms.items(), key=lambda term: -term[1])
         parts = ", ".join(f"{name} {size:.1f}" for name, size in largest if size >= 0.05)
-        total = f"{sum(terms.values()):.0f} of {memory.capacity:.0f}"
+        total = Unbroken(f"{sum(terms.values()):.0f} of {memory.capacity:.0f}")
         rows.append(((phase,), (total,), (parts,)))
     return Table(("phase", "GiB", "of which"), tuple(rows))
 

@@ -35,7 +35,7 @@ def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
         whom = ", ".join(owners) or "an owner"
         yield f"{len(over)} held for {whom}: {_ceiling(over[0])}"
     if rest := len(held) - len(over):
-        yield f"{rest} held"
+        yield f"{rest} held until launched by hand"
     words: dict[Verb, str] = {
         "wait": "waiting for another run",
         "stale": "stale",

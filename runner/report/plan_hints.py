@@ -20,6 +20,7 @@ from runner.report.page import (
 from runner.report.plan_about import About
 from runner.report.plan_groups import Group
 from runner.report.plan_measure import Measure
+from runner.report.plan_reward import reward_faults
 
 SEEN = 3
 """Hints that are seen at once."""
@@ -59,13 +60,14 @@ def _rank(finding: Finding) -> int:
 
 
 def hint_blocks(found: Sequence[Finding], about: About, measure: Measure) -> list[Block]:
-    """Return the first hints, one of a kind."""
+    """Return rewards that are not sound, then the first hints, one of a kind."""
     chosen = list({finding.rule: finding for finding in reversed(found)}.values())
     chosen.sort(key=found.index)
-    if not chosen:
+    faults = reward_faults(about.rewards, measure)
+    lines = [*faults, *(finding_line(one, about, measure) for one in chosen[:SEEN])]
+    if not lines:
         return []
-    lines = tuple(finding_line(one, about, measure) for one in chosen[:SEEN])
-    return [paragraph(Strong("Look at before approving")), Items(lines)]
+    return [paragraph(Strong("Look at before approving")), Items(tuple(lines[:SEEN]))]
 
 
 def all_hints(found: Sequence[Finding], about: About, measure: Measure) -> list[Block]:

@@ -48,13 +48,16 @@ def refusal_blocks(refused: Sequence[Action], about: About, measure: Measure) ->
     key: tuple[Inline, ...] = (" · ", Code(measure.clip(first.key))) if first.key else ()
     where: Line = (place(first, about, measure), *key, " · ", Code(measure.clip(first.rule)))
     cure: Line = (Strong("Cure"), ": ", *measure.spoken(first.cure))
-    blocks: list[Block] = [paragraph(*where), paragraph(*cure), *_mended(first, about, measure)]
+    blocks: list[Block] = [paragraph(*where), paragraph(*cure), *_mended(found, about, measure)]
     blocks += _further(others, about, measure)
     return blocks
 
 
-def _mended(finding: Finding, about: About, measure: Measure) -> list[Block]:
-    if not finding.mended:
+def _mended(found: Sequence[Finding], about: About, measure: Measure) -> list[Block]:
+    """Return how the first finding's line should be, as it or another one about it says."""
+    line = (found[0].path, found[0].line)
+    finding = next((one for one in found if one.mended and (one.path, one.line) == line), None)
+    if finding is None:
         return []
     text = (about.read(finding.path) or b"").decode("utf-8", "replace").split("\n")
     before = text[finding.line - 1].rstrip() if 0 < finding.line <= len(text) else ""

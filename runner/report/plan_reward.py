@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from runner.report.page import Block, Code, Folded, Rendered, Table, paragraph
+from runner.report.page import Block, Code, Folded, Line, Rendered, Table, paragraph
 from runner.report.plan_measure import Measure
 
 Verdict = Literal["ok", "bad", "note"]
@@ -85,9 +85,28 @@ def _fold(table: RewardTable, measure: Measure) -> Folded:
     return Folded(f"{sign}Reward check {facts}: {_WORDS[table.verdict]}", (origin, scores))
 
 
-def _row(row: RewardRow, measure: Measure) -> tuple[tuple[str, ...], ...]:
+def _row(row: RewardRow, measure: Measure) -> tuple[Line, ...]:
     clip = measure.clip
-    told = f"{_MARKS[row.verdict]} {clip(row.note)}".rstrip()
-    return tuple(
-        (text,) for text in (clip(row.answer), clip(row.expected) or "–", clip(row.score), told)
-    )
+    told: Line = (f"{_MARKS[row.verdict]} ", *measure.spoken(row.note))
+    numbers = (clip(row.expected) or "–",), (clip(row.score),)
+    return (measure.spoken(row.answer), *numbers, told)
+
+
+def reward_faults(tables: tuple[RewardTable, ...] | None, measure: Measure) -> list[Line]:
+    """Return a line per reward that is not sound: nothing is worth a look before it."""
+    return [
+        ("❌ ", Code(measure.clip(table.reward)), ": ", *_fault(table, measure))
+        for table in tables or ()
+        if table.verdict == "bad"
+    ]
+
+
+def _fault(table: RewardTable, measure: Measure) -> Line:
+    if table.error:
+        return ("could not be checked: ", *measure.spoken(table.error))
+    row = next((row for row in table.rows if row.verdict == "bad"), None)
+    if row is None:
+        return ("the reward check found a fault",)
+    scored = f" is scored {measure.clip(row.score)}"
+    expected = f", not {measure.clip(row.expected)}" if row.expected else ""
+    return (*measure.spoken(row.answer), f"{scored}{expected}. ", *measure.spoken(row.note))

@@ -53,7 +53,17 @@ def divides(subject: Subject) -> Iterator[Finding]:
     message = f"{step} prompts per step do not divide into updates of {update}: "
     message += f"{step % update} would be left over"
     cure = f"write prompts_per_update: {_near(step, update)}"
-    yield subject.at(("training", "prompts_per_update"), message, cure)
+    key = ("training", "prompts_per_update")
+    yield subject.at(key, message, cure, instead=_dividing_update(subject.spec, step, update))
+
+
+def _dividing_update(spec: Experiment, step: int, update: int) -> str:
+    """Return the number for `prompts_per_update` that also divides over the devices, if near."""
+    samples = [share for share in shares(spec) if share.key == "prompts_per_update"]
+    for near in _nearest(step, update):
+        if all(near * share.group % share.ranks == 0 for share in samples):
+            return str(near)
+    return ""
 
 
 def devices(subject: Subject) -> Iterator[Finding]:
@@ -114,8 +124,11 @@ def tokens(subject: Subject) -> Iterator[Finding]:
 
 
 def _near(number: int, wanted: int) -> str:
-    """Return the one or two divisors of `number` that are nearest to `wanted`."""
+    """Return the one or two divisors of `number` that are nearest to `wanted`, in words."""
+    return " or ".join(str(divisor) for divisor in _nearest(number, wanted))
+
+
+def _nearest(number: int, wanted: int) -> list[int]:
     small = {one for one in range(1, int(number**0.5) + 1) if number % one == 0}
     divisors = {*small, *(number // one for one in small)}
-    near = sorted(divisors, key=lambda divisor: (abs(divisor - wanted), divisor))[:2]
-    return " or ".join(str(divisor) for divisor in near)
+    return sorted(divisors, key=lambda divisor: (abs(divisor - wanted), divisor))[:2]

@@ -89,6 +89,11 @@ def test_a_mended_line_stands_beside_the_one_that_is_there(made: Make) -> None:
     assert "\n+algorithm: {name: grpo, group_size: 5, " in comment
 
 
+def test_a_batch_that_does_not_divide_has_a_mended_line_too(made: Make) -> None:
+    comment = plan_comment(*made("does-not-divide"))
+    assert "+training: {prompts_per_update: 256}" in comment
+
+
 def test_the_whole_has_at_least_what_the_comment_has(made: Make) -> None:
     found = made("new")
     comment, whole = plan_comment(*found), whole_plan(*found)
@@ -119,6 +124,14 @@ def test_a_reward_that_could_not_be_checked_says_why() -> None:
     comment = plan_comment(plan(action()), about(rewards=(table,)))
     assert "could not run" in comment
     assert "ImportError: no sums" in comment
+
+
+def test_a_reward_that_is_not_sound_comes_first() -> None:
+    row = RewardRow("empty", "0", "1.00", "bad", "everything is right")
+    table = RewardTable("r.py:f", "its own cases", 20, 0.2, "bad", (row,))
+    comment = plan_comment(plan(action()), about(rewards=(table,)))
+    (seen,) = [line for line in unfolded(comment) if line.startswith("- ")]
+    assert seen == "- ❌ `r.py:f`: empty is scored 1.00, not 0. everything is right"
 
 
 # The headline, which is the status too
@@ -152,7 +165,7 @@ def cost(low: float, high: float) -> dict[str, object]:
             ],
             "1 held for alice, bob: $80 more would make $90 of $50 this month",
         ),
-        ([action("hold", lifted_by="writer")], "1 held"),
+        ([action("hold", lifted_by="writer")], "1 held until launched by hand"),
         ([action("stale"), action("wait")], "1 waiting for another run; 1 stale"),
         ([action("orphan", reason="its spec was edited, running; it is cancelled")],
          "cancels 1 running"),
@@ -175,7 +188,7 @@ def test_the_headline_fits_a_status() -> None:
 
 def test_seeds_are_one_row_and_stale_ones_one_per_cause(made: Make) -> None:
     rows = [line for line in plan_comment(*made("new")).splitlines() if line.startswith("| ")]
-    assert next(row for row in rows if "launch" in row).count("3 seeds") == 1
+    assert next(row for row in rows if "launch" in row).count("3&nbsp;seeds") == 1
     (stale,) = [row for row in rows if "stale" in row]
     assert " and 2 more " in stale
     assert "training data md5:00000000 → md5:77777777" in stale
@@ -308,7 +321,9 @@ def test_only_our_own_tables_are_carried_over(text: str) -> None:
     again = plan_comment(
         found.plan, found.about._replace(rewards=(), carried=carried_rewards(told))
     )
-    assert CommentHtml(again).tags == CommentHtml(told).tags
+    assert carried_rewards(again).strip() == carried_rewards(told).strip()
+    assert set(CommentHtml(again).tags) <= TAGS
+    assert CommentHtml(again).misnested == []
     without = plan_comment(found.plan, found.about._replace(rewards=()))
     assert carried_rewards(without) == ""
 
