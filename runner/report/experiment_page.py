@@ -88,7 +88,9 @@ def _next(name: str, records: Sequence[RunRecord]) -> list[Block]:
         return [paragraph(Strong("Again"), ": ", Code(f"runner reproduce {name}"))]
     if any(record.is_active for record in records):
         return [paragraph(Strong("Follow"), ": ", Code("runner sync --watch"))]
-    return [paragraph(Strong("Next"), ": ", Code(f"runner retry {name}"))]
+    cures = [record.latest.cure for record in records if record.latest.cure]
+    lines: list[Line] = [(Strong("Cure"), ": ", cure) for cure in cures[:1]]
+    return [Paragraph((*lines, (Strong("Next"), ": ", Code(f"runner retry {name}"))))]
 
 
 def _purpose(groups: Sequence[Group]) -> list[Block]:

@@ -1,8 +1,8 @@
 """The ledger's front page: every experiment with its state, headline metric and date.
 
-Experiments stand by the first folder of their names, the newest first, and the best value of each
-metric is set in bold. A registry with many has a page per folder, since forges do not render a
-file without limit: GitHub stops at 512 KB.
+The newest come first, and in each folder the best value of each metric is set in bold. Beyond a
+screenful they stand by the first folder of their names, and a registry with many has a page per
+folder, since forges do not render a file without limit: GitHub stops at 512 KB.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ from runner.spec.experiment import Experiment
 FRONT = "README.md"
 FRONT_ROWS = 200
 """Rows up to which the front page has them all; beyond, each folder has a page of its own."""
+SCREENFUL = 20
+"""Rows up to which one table is enough."""
 LATEST = 10
-"""Rows that are shown first where there are more than twice as many."""
+"""Rows that are shown first where there are more than a screenful."""
 LONGEST_PAGE = 450_000
 """Bytes of a page, below GitHub's limit for rendering."""
 POINTS = 5
@@ -88,9 +90,10 @@ def leaderboard_pages(standings: Sequence[Standing]) -> dict[str, str]:
     if not rows:
         return {FRONT: to_markdown(Page((*title, paragraph("No run is recorded yet."))))}
     title.append(paragraph(count, Code("runner sync"), ": changes by hand are lost."))
+    if len(rows) <= SCREENFUL:
+        return {FRONT: to_markdown(Page((*title, _table(rows))))}
     folders = _by_folder(rows)
-    if len(rows) > 2 * LATEST:
-        title += [Heading(("Latest",), 2), _table(rows[:LATEST])]
+    title += [Heading(("Latest",), 2), _table(rows[:LATEST])]
     if len(rows) <= FRONT_ROWS:
         return {FRONT: to_markdown(Page((*title, *_sections(folders))))}
     index = _index(folders)
@@ -116,8 +119,7 @@ def _path(folder: str) -> str:
 
 def _sections(folders: Mapping[str, Sequence[Row]]) -> Iterable[Block]:
     for folder, rows in folders.items():
-        if len(folders) > 1:
-            yield Heading((folder or "In no folder",), 2)
+        yield Heading((folder or "In no folder",), 2)
         yield _table(rows)
 
 
@@ -194,18 +196,18 @@ def _goodness(row: Row) -> float:
 
 def _table(rows: Sequence[Row], up: str = "") -> Block:
     """Return rows as a table; `up` leads from its page to the ledger's root."""
-    best: dict[str, list[float]] = {}
+    found: dict[tuple[str, str | None], list[float]] = {}
     for row in rows:
-        if row.metric and _goodness(row) > float("-inf"):
-            best.setdefault(row.metric, []).append(_goodness(row))
-    tops = {name: max(found) for name, found in best.items() if len(found) > 1}
+        if _goodness(row) > float("-inf"):
+            found.setdefault((row.folder, row.metric), []).append(_goodness(row))
+    tops = {key: max(values) for key, values in found.items() if len(values) > 1}
     return compact_table(_HEADER, tuple(_cells(row, tops, up) for row in rows))
 
 
-def _cells(row: Row, tops: Mapping[str, float], up: str) -> tuple[Line, ...]:
+def _cells(row: Row, tops: Mapping[tuple[str, str | None], float], up: str) -> tuple[Line, ...]:
     around = interval(row.values)
     last: Inline = "" if row.mean is None else number(row.mean)
-    if row.metric and last and tops.get(row.metric) == _goodness(row):
+    if last and tops.get((row.folder, row.metric)) == _goodness(row):
         last = Strong(str(last))
     return (
         (Link(row.experiment, f"{up}experiments/{row.experiment}/README.md"),),

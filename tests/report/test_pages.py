@@ -21,7 +21,13 @@ from rich.console import Console
 from runner.ledger.record import Attempt
 from runner.report.curves import Curves
 from runner.report.experiment_page import experiment_page, groups_of
-from runner.report.leaderboard import FRONT_ROWS, LONGEST_PAGE, Standing, leaderboard_pages
+from runner.report.leaderboard import (
+    FRONT_ROWS,
+    LONGEST_PAGE,
+    SCREENFUL,
+    Standing,
+    leaderboard_pages,
+)
 from runner.report.markdown import to_markdown
 from runner.report.outcome import describe
 from runner.report.page import Page
@@ -110,13 +116,24 @@ def rows_of(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("| [")]
 
 
-def test_the_front_page_goes_by_folder_with_the_newest_first_and_the_best_in_bold() -> None:
+def test_the_newest_come_first_and_the_best_of_a_folder_in_bold() -> None:
     standings = [standing("a/old", 9, 1), standing("a/new", 3, 8), standing("b/only", 2, 5)]
     text = leaderboard_pages(standings)["README.md"]
-    assert text.index("## a") < text.index("a/new") < text.index("a/old") < text.index("## b")
+    assert text.index("a/new") < text.index("b/only") < text.index("a/old")
     assert "| **0.909** |" in text
     assert "| 0.903 |" in text
-    assert "## Latest" not in text
+    assert "| 0.902 |" in text
+    assert "## " not in text
+
+
+def test_beyond_a_screenful_the_front_page_goes_by_folder() -> None:
+    standings = [standing(f"{'ab'[i % 2]}/x{i}", 1, i) for i in range(SCREENFUL + 1)]
+    text = leaderboard_pages(standings)["README.md"]
+    latest, first, second = text.split("## ")[1:]
+    assert [part.split("\n")[0] for part in (latest, first, second)] == ["Latest", "a", "b"]
+    assert len(rows_of(latest)) == 10
+    assert rows_of(first)[0].startswith("| [a/x20]")
+    assert (len(rows_of(first)), len(rows_of(second))) == (11, 10)
 
 
 def test_many_experiments_have_a_page_per_folder_within_what_forges_render() -> None:
