@@ -49,16 +49,17 @@ def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -
     return end_as_cancelled(workspace, launcher, forge, run)
 
 
-def give_up(workspace: Workspace, forge: Forge, name: str) -> RunRecord:
+def give_up(workspace: Workspace, forge: Forge, name: str, why: str = "") -> RunRecord:
     """Write into the ledger that a run is lost whose machine is gone for good.
 
-    Only a person can know that. Raises Refused when the run has ended.
+    Only a person can know that, or the job of CI that takes the run with it, which says `why`.
+    Raises Refused when the run has ended.
     """
     snapshot = workspace.ledger.fetch()
     run = snapshot.find(name)
     if run.latest.state == "ended":
         raise Refused(f"run {run.run_id} has ended already: {run.latest.outcome}")
-    reason = f"given up by hand: what ran on {run.latest.endpoint} is gone"
+    reason = why or f"given up by hand: what ran on {run.latest.endpoint} is gone"
     lost = advance(run.latest, "ended", outcome="lost", reason=reason, ended_at=now())
     record(workspace, forge, snapshot, {run.run_id: lost})
     return workspace.ledger.snapshot().records([run.run_id])[run.run_id]

@@ -14,6 +14,7 @@ from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.announce import announce
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
+from runner.ci.job import taking_runs_along
 from runner.ci.places import is_ci, require_lasting
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
 from runner.forges import open_forge
@@ -21,6 +22,7 @@ from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
+from runner.node.patience import patiently
 from runner.policy import held_still
 from runner.report.outcome import describe
 from runner.report.progress import Progress
@@ -33,6 +35,8 @@ from runner.workspace import Workspace
 
 POLL_SECONDS = 2.0
 """Between looks at running jobs."""
+FOLLOW_PATIENCE = 60.0
+"""Seconds for which ledger or run store may be away before following is given up."""
 
 
 class Done(NamedTuple):
@@ -163,9 +167,14 @@ def follow(
     """Sync and show progress until all `run_ids` have ended; every run has a limit of its own."""
     if not run_ids:
         return ()
-    with _going_on_when_interrupted(), Progress() as progress:
+
+    def look() -> Synced:
+        return sync(workspace, launcher, forge, fetch=False)
+
+    runs = taking_runs_along(workspace, launcher, forge, run_ids)
+    with _going_on_when_interrupted(), runs, Progress() as progress:
         while True:
-            synced = sync(workspace, launcher, forge, fetch=False)
+            synced = patiently(look, FOLLOW_PATIENCE)
             records = workspace.ledger.snapshot().records(run_ids)
             progress.update(progress_rows(workspace, records.values()))
             if not set(run_ids) & set(synced.active):
@@ -178,7 +187,8 @@ def _going_on_when_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        screen.say("the runs go on; runner sync --watch follows them, runner cancel stops one")
+        if not is_ci():
+            screen.say("the runs go on; runner sync --watch follows them, runner cancel stops one")
         raise
 
 

@@ -49,6 +49,7 @@ def run_here(
         data_remote=_data_source(workspace, dvc_inputs(resolved.run.spec, tree)),
         limits=Limits(seconds=LIMIT_SECONDS, steps=steps),
         upstream=upstream,
+        node_variables=workspace.registry.node_variables,
     )
     task = node_task(workspace, resolved, tree, launch)
     launcher = LocalLauncher(workspace.state)

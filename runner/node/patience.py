@@ -16,12 +16,12 @@ LONGEST_PAUSE = 30.0
 T = TypeVar("T")
 
 
-def patiently(action: Callable[[], T]) -> T:
+def patiently(action: Callable[[], T], seconds: float = STORE_PATIENCE) -> T:
     """Return what `action` does, repeated with growing pauses while it raises OutsideError.
 
-    Raises the last OutsideError when STORE_PATIENCE is over.
+    Raises the last OutsideError when `seconds` are over.
     """
-    deadline, pause = time.monotonic() + STORE_PATIENCE, FIRST_PAUSE
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
     while True:
         try:
             return action()

@@ -47,6 +47,10 @@ class Faults:
         with self._lock:
             self._armed.append(fault)
 
+    def disarm(self) -> None:
+        with self._lock:
+            self._armed.clear()
+
     def take(self, request: Request) -> Fault | None:
         """Return the first fault that fits `request`, used up by one."""
         with self._lock:
