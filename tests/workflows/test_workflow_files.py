@@ -58,7 +58,7 @@ PERMISSIONS = {
     "plan": {
         "plan": TELL,
         "reward-check": {},
-        "reward-report": {"contents": "read", "pull-requests": "write"},
+        "reward-report": TELL,
     },
     "apply": {"apply": LAUNCH, "replan": TELL},
     "sync": {"sync": LAUNCH},
