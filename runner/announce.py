@@ -29,7 +29,9 @@ from runner.workspace import Workspace
 
 MOST_FAULTS = 3
 """Faults after which the forge is left alone until the next time."""
-_WEBHOOK = "the webhook"  # as a subject of the cadence: no experiment's name has a space
+# As subjects of the cadence; no experiment's name has a space.
+_WEBHOOK = "the webhook"
+_LAST_WORDS = "last words"
 
 
 def has_listener(workspace: Workspace) -> bool:
@@ -163,21 +165,18 @@ class _Round:
         return frozenset(shown)
 
     def _last_words(self) -> tuple[OpenNote, ...]:
+        """Show the last words on commits that experiments have left; return those shown."""
+        notes, key = self._outbox.notes, repr(self._outbox.notes)
+        if not notes or not self._cadence.is_due(_LAST_WORDS, key):
+            return ()
         prefix = self._workspace.registry.status_prefix
-        return tuple(
-            note
-            for note in self._outbox.notes
-            if self._set(
-                [
-                    Status(
-                        note.commit,
-                        context_of(prefix, note.experiment),
-                        note.state,
-                        note.description,
-                    )
-                ]
-            )
-        )
+        statuses = [
+            Status(n.commit, context_of(prefix, n.experiment), n.state, n.description)
+            for n in notes
+        ]
+        shown = self._set(statuses)
+        self._cadence.note(_LAST_WORDS, key, failed=not shown)
+        return notes if shown else ()
 
     def _set(self, statuses: Sequence[Status]) -> bool:
         return self._faults.succeed(lambda: self._forge.set_statuses(statuses))

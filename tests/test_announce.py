@@ -208,6 +208,31 @@ def test_progress_is_told_rarely_and_what_is_new_at_once(make_registry: Any) -> 
     ]
 
 
+def test_what_was_told_when_may_be_lost(make_registry: Any) -> None:
+    registry, forge = make_registry(), RecordingForge()
+    registry.run("running", started_at="2026-01-01T00:00:00Z", step=1, steps=8)
+    for content in ("", "[]", '{"one": 3}', '{"one": ["key", 1e308, false]}'):
+        registry.workspace.state.mkdir(exist_ok=True)
+        (registry.workspace.state / FILE).write_text(content)
+        assert tell(registry, forge, "one") == ()
+    assert forge.at(head(registry)) == ("pending", "step 1/8")
+
+
+def test_a_fault_is_said_once_a_minute_however_often_it_is_looked(
+    make_registry: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry, forge = make_registry(), RecordingForge()
+    tell(registry, forge, plan=over_ceiling(registry))
+    registry.commit(one=SPEC.replace("steps: 2", "steps: 3"))
+    forge.fault = OutsideError("no answer")
+    tell(registry, forge, plan=over_ceiling(registry))
+    said = capsys.readouterr().err.count("no answer")
+    assert said == 2  # the experiment, and the last word on its former commit
+    assert tell(registry, forge) == ()
+    assert capsys.readouterr().err == ""
+    assert outbox(registry).notes
+
+
 def test_two_requests_merged_quickly_are_both_told(make_registry: Any) -> None:
     registry = make_registry()
     first = head(registry)
