@@ -117,11 +117,12 @@ def test_validate_json_is_the_documented_document(folder):
     assert (document["experiments"], document["runs"]) == (1, 1)
     (finding,) = document["findings"]
     assert set(finding) == {
-        "path", "line", "column", "key", "rule", "level", "message", "cure",
+        "path", "line", "column", "key", "rule", "level", "message", "cure", "mended",
     }  # fmt: skip
     assert (finding["path"], finding["line"], finding["level"]) == (
         "experiments/y.yaml", 8, "error",
     )  # fmt: skip
+    assert finding["mended"] == "training: 1"
 
 
 def test_one_spec_is_validated_by_name_by_path_and_from_any_folder(folder):
