@@ -14,6 +14,7 @@ from runner.git.repository import Repository
 from runner.registry import FILE, Registry
 from runner.spec.check import load_registry
 from runner.spec.tree import WorkTree
+from runner.store import is_url
 from runner.workflows import expression, forge_files, not_passed
 from runner.workspace import open_workspace
 
@@ -46,6 +47,11 @@ def next_steps(folder: Path) -> tuple[str, ...]:
         lines = ", ".join(f"{name}: {expression(name, workspace.registry)}" for name in names)
         steps.append(f"{path} does not pass what {FILE} names: add to its env {lines}")
     if workspace.registry.forge == "github":
+        if not is_url(workspace.registry.run_store):
+            steps.append(
+                f"{FILE}: run_store and the DVC remotes as URLs, such as s3://bucket/runs: the "
+                "disk of a workflow is gone with it"
+            )
         steps.append(
             "on GitHub: Settings > Environments > New environment `rollbook`, deployment branches: "
             "the default branch alone, and in it the secrets of the runs"

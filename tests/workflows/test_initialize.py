@@ -37,7 +37,9 @@ def test_an_empty_repository_on_github_is_ready(empty: Path) -> None:
     assert yaml.safe_load(apply)[True]["push"] == {"branches": ["trunk"]}
     assert "branch runs (the ledger)" in written
     assert git(empty, "ls-remote", "origin", "runs")
-    assert any("environment `rollbook`" in step for step in next_steps(empty))
+    steps = next_steps(empty)
+    assert any("run_store" in step for step in steps)
+    assert any("environment `rollbook`" in step for step in steps)
 
 
 def test_nothing_that_is_there_is_overwritten(empty: Path) -> None:
