@@ -23,6 +23,7 @@ from runner.report.experiment_page import page_path
 from runner.report.run_comment import About, marker, run_comment
 from runner.report.statuses import context_of
 from runner.showing import Showing, showings, spec_path, standing
+from runner.trust import in_force
 from runner.unlaunched import note_unlaunched
 from runner.webhook import Webhook
 from runner.workspace import Workspace
@@ -117,8 +118,10 @@ class _Round:
         registry, told = self._workspace.registry, Outbox()
         if self._forge.name != "none":  # without a token it is, and others will tell it
             told = self._tell_forge(names)
-        if registry.webhook is not None:
-            events = self._tell_webhook(Webhook(registry.webhook))
+        # Whoever changes its name must not send the team's news elsewhere by the same merge.
+        variable = in_force(self._workspace.repository, registry, self._snapshot).webhook
+        if variable is not None:
+            events = self._tell_webhook(Webhook(variable))
             told = told.model_copy(update={"webhook": events})
         self._cadence.save()
         return told

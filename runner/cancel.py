@@ -61,5 +61,8 @@ def give_up(workspace: Workspace, forge: Forge, name: str, why: str = "") -> Run
         raise Refused(f"run {run.run_id} has ended already: {run.latest.outcome}")
     reason = why or f"given up by hand: what ran on {run.latest.endpoint} is gone"
     lost = advance(run.latest, "ended", outcome="lost", reason=reason, ended_at=now())
-    record(workspace, forge, snapshot, {run.run_id: lost})
+    try:
+        record(workspace, forge, snapshot, {run.run_id: lost})
+    except OutsideError:  # the run store may be what is gone; its pages come with the next change
+        record(workspace, forge, workspace.ledger.fetch(), {run.run_id: lost}, pages=False)
     return workspace.ledger.snapshot().records([run.run_id])[run.run_id]

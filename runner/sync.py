@@ -17,7 +17,7 @@ from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, Outcome, RunRecord, advance, now
 from runner.node.task import EXIT_OUTSIDE, Evidence
 from runner.report.judge import judge, judge_expectations
-from runner.report.publish import experiments_of, published_files
+from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import AttemptFolder, Heartbeat, attempt_folder, curves_of
 from runner.tasks import job_name
 from runner.workspace import Workspace
@@ -49,9 +49,17 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
 
 
 def record(
-    workspace: Workspace, forge: Forge, snapshot: Snapshot, observed: dict[str, Attempt]
+    workspace: Workspace,
+    forge: Forge,
+    snapshot: Snapshot,
+    observed: dict[str, Attempt],
+    *,
+    pages: bool = True,
 ) -> Synced:
-    """Write the attempts that have changed into the ledger, with their pages, and tell of them."""
+    """Write the attempts that have changed into the ledger, with their pages, and tell of them.
+
+    Without `pages` nothing is asked of the run store.
+    """
     known = snapshot.records(observed)
     moved = {
         run_id: attempt
@@ -69,7 +77,8 @@ def record(
             if current and current.latest == known[run_id].latest:
                 written.append(current.with_latest(attempt))
                 draft.put_record(written[-1])
-        for path, content in published_files(workspace, newest, written).items():
+        publish = published_files if pages else outbox_files
+        for path, content in publish(workspace, newest, written).items():
             draft.put(path, content)
         told = ", ".join(f"{r.run_id} {r.latest.outcome or r.latest.state}" for r in written)
         return draft.changes(f"Run {told}")

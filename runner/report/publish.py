@@ -36,7 +36,7 @@ def published_files(
     encoded = {path: text.encode() for path, text in texts.items()}
     names = experiments_of(snapshot, changed)
     pages = _pages(workspace, snapshot, names, changed)
-    return {**encoded, **pages, **_ended(workspace, snapshot, changed)}
+    return {**encoded, **pages, **outbox_files(workspace, snapshot, changed.values())}
 
 
 def experiment_pages(
@@ -51,10 +51,14 @@ def experiment_pages(
     }
 
 
-def _ended(
-    workspace: Workspace, snapshot: Snapshot, changed: Mapping[str, RunRecord]
+def outbox_files(
+    workspace: Workspace, snapshot: Snapshot, written: Iterable[RunRecord]
 ) -> dict[str, bytes]:
-    """Return the outbox with what has ended: to be told in the name of each that stands for it."""
+    """Return the outbox with what has ended: to be told in the name of each that stands for it.
+
+    Nothing is asked of the run store.
+    """
+    changed = {record.run_id: record for record in written}
     ended = {run_id: record for run_id, record in changed.items() if not record.is_active}
     named = [
         ending(record, name)
