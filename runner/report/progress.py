@@ -100,8 +100,10 @@ def sparkline(values: Sequence[float], width: int = _SPARK_WIDTH) -> str:
     low, high = min(shown), max(shown)
     if low == high:
         return _BARS[3] * len(shown)
-    scale = (len(_BARS) - 1) / (high - low)
-    return "".join(_BARS[round((value - low) * scale)] for value in shown)
+    # Halves: the difference of two huge values would be infinite.
+    half = high / 2 - low / 2
+    parts = ((value / 2 - low / 2) / half if half else 0.0 for value in shown)
+    return "".join(_BARS[round(part * (len(_BARS) - 1))] for part in parts)
 
 
 def bar(row: ProgressRow) -> str:

@@ -127,11 +127,11 @@ def test_a_run_whose_job_of_ci_fails_is_lost_and_retried(hosted: HostedRegistry)
     failed = hosted.apply(commit)
     assert failed.code == 1
     assert outcomes(hosted) == {"a": ["lost"]}
+    hosted.variables["AWS_ENDPOINT_URL"] = url
+    assert hosted.sync().code == 0
     shown = hosted.statuses(commit)["runner/a"]
     assert shown.state == "failure"
     assert "lost" in shown.description
-    hosted.variables["AWS_ENDPOINT_URL"] = url
-    assert hosted.sync().code == 0
     assert outcomes(hosted) == {"a": ["lost"]}  # nothing is launched again by itself
     done = hosted.dispatch("retry", "a")
     assert done.code == 0, done.log
