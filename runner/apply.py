@@ -21,6 +21,7 @@ from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.record import RunRecord, advance
 from runner.node.checkpoints import newest_complete
+from runner.places import check_places
 from runner.plan import make_plan
 from runner.report.publish import experiment_pages
 from runner.runfolder import open_run_store
@@ -117,6 +118,8 @@ def claim(
         planned[:] = [(plan, runs)]
         draft = Draft(snapshot)
         launched = [run for run in runs if run.action.action == "launch"]
+        if launched:
+            check_places(workspace)
         for run in launched:
             if launcher.name == "local":
                 check_train_python(workspace, run.resolved.run.spec)  # before anything is claimed

@@ -14,8 +14,7 @@ from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.announce import announce
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
-from runner.ci.job import taking_runs_along
-from runner.ci.places import is_ci, require_lasting
+from runner.ending import taking_runs_along
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
 from runner.forges import open_forge
 from runner.forges.base import Forge
@@ -23,6 +22,7 @@ from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
 from runner.node.patience import patiently
+from runner.places import is_ci
 from runner.policy import held_still
 from runner.report.outcome import describe
 from runner.report.progress import Progress
@@ -104,12 +104,9 @@ def apply_and_follow(
 ) -> Done:
     """Apply; with `wait` follow the runs, and apply again for those that waited for them.
 
-    A job in CI ends with its processes and its disk, so there local runs are always waited for, and
-    what runs leave has to be elsewhere. Raises Refused when it is not.
+    A job in CI ends with its processes, so there local runs are always waited for.
     """
-    if is_ci():
-        require_lasting(workspace)
-        wait = wait or launcher.name == "local"
+    wait = wait or (is_ci() and launcher.name == "local")
     forge = open_forge(workspace)
     first = apply(workspace, launcher, forge, forced)
     _announce(workspace, forge, first)
@@ -207,9 +204,7 @@ def retry_and_follow(
     workspace: Workspace, launcher: Launcher, name: str, *, wait: bool, by_owner: bool
 ) -> Done:
     """Retry a run, and with `wait` follow it; in CI as `apply_and_follow`."""
-    if is_ci():
-        require_lasting(workspace)
-        wait = wait or launcher.name == "local"
+    wait = wait or (is_ci() and launcher.name == "local")
     retried = retry(workspace, launcher, name, by_owner=by_owner)
     done = Done(None, retried.launched, ())
     if wait and not any(item.error for item in retried.launched):

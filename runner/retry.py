@@ -11,6 +11,7 @@ from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
+from runner.places import check_places
 from runner.policy import Take, check_again, expected_again
 from runner.registry import FILE
 from runner.rules.policy import permitted_secrets
@@ -46,6 +47,7 @@ def retry(
             raise Refused(
                 f"run {wanted} has succeeded", cure=f"runner reproduce {wanted}   runs it again"
             )
+        check_places(workspace)
         take = _permitted(workspace, snapshot, record, by_owner=by_owner)
         attempt = claimed(launcher, last.commit, take, number=last.number + 1, steps=last.steps)
         draft = Draft(snapshot).put_record(record.with_next(attempt))

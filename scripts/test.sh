@@ -11,4 +11,4 @@ fi
 left=$("$python" -m pytest -m slow --collect-only -q 2>/dev/null | grep -c :: || true)
 echo
 echo "left out: $left slow tests (learning over several seeds and the like; make test-all runs them)"
-echo "left out: anything on a GPU, on SkyPilot, or with a forge: there is none on this machine"
+echo "left out: anything on a GPU, on SkyPilot or at GitHub itself: there is none on this machine"

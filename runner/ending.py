@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from runner import screen
 from runner.cancel import give_up
-from runner.ci.places import is_ci
 from runner.errors import RunnerError
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
+from runner.places import is_ci
 from runner.workspace import Workspace
 
 

@@ -15,11 +15,14 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() in ("true", "1")
 
 
-def require_lasting(workspace: Workspace) -> None:
-    """Refuse a run store or DVC remote in a folder: a CI job takes its disk with it.
+def check_places(workspace: Workspace) -> None:
+    """In a job of CI refuse a run store or DVC remote in a folder: its disk ends with the job.
 
-    Raises OutsideError when DVC does not know a remote that registry.yaml names.
+    Asked before something is claimed. Raises OutsideError when DVC does not know a remote that
+    registry.yaml names.
     """
+    if not is_ci():
+        return
     registry = workspace.registry
     places = {"run_store of registry.yaml": registry.run_store}
     for name in (registry.dvc_remotes.data, registry.dvc_remotes.checkpoints):

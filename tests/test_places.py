@@ -8,8 +8,8 @@ import pytest
 from planned_registry import SETTINGS, PlannedRegistry
 from real_git import git
 
-from runner.ci.places import is_ci, require_lasting
 from runner.errors import Refused
+from runner.places import check_places, is_ci
 from runner.workspace import Workspace
 
 
@@ -32,8 +32,9 @@ def opened(folder: Path, run_store: str, dvc: str) -> Workspace:
     ).workspace
 
 
-def test_buckets_outlive_a_job(tmp_path: Path) -> None:
-    require_lasting(opened(tmp_path, "s3://bucket/runs", "s3://bucket/dvc"))
+def test_buckets_outlive_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    check_places(opened(tmp_path, "s3://bucket/runs", "s3://bucket/dvc"))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,13 @@ def test_buckets_outlive_a_job(tmp_path: Path) -> None:
         ("s3://bucket/runs", "../remote", "DVC's remote `data`"),
     ],
 )
-def test_a_folder_does_not(tmp_path: Path, run_store: str, dvc: str, named: str) -> None:
+def test_a_folder_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_store: str, dvc: str, named: str
+) -> None:
+    workspace = opened(tmp_path, run_store, dvc)
+    monkeypatch.delenv("CI", raising=False)
+    check_places(workspace)
+    monkeypatch.setenv("CI", "true")
     with pytest.raises(Refused, match=named) as refused:
-        require_lasting(opened(tmp_path, run_store, dvc))
+        check_places(workspace)
     assert "s3://" in (refused.value.cure or "")
