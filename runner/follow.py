@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from runner import screen
 from runner.actions import NOTHING_FORCED, Forced, Plan
-from runner.announce import announce
 from runner.apply import Applied, Launched, apply
 from runner.cancel import cancel, give_up
 from runner.ending import taking_runs_along
@@ -31,6 +30,7 @@ from runner.runfolder import AttemptFolder
 from runner.spec.experiment import Run
 from runner.status import job_row, progress_rows
 from runner.sync import Synced, sync
+from runner.telling.announce import announce
 from runner.workspace import Workspace
 
 POLL_SECONDS = 2.0

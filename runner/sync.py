@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runner.announce import announce, has_listener
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
@@ -20,6 +19,7 @@ from runner.report.judge import judge, judge_expectations
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import AttemptFolder, Heartbeat, attempt_folder, curves_of
 from runner.tasks import job_name
+from runner.telling.announce import announce, has_listener
 from runner.workspace import Workspace
 
 _TRAINING = frozenset({"training", "saving", "ended"})

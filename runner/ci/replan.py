@@ -9,14 +9,14 @@ import re
 
 from runner import screen
 from runner.ci.credentials import lend_token_to_git
+from runner.ci.presenting import Presentation, Request, show, tell_refusal
 from runner.ci.request import about_request, fetch_head
-from runner.ci.telling import Request, Telling, show, tell_refusal
 from runner.errors import Refused, RunnerError
 from runner.forges import open_forge
 from runner.forges.base import Forge, PullRequest
 from runner.ledger.snapshot import Snapshot
 from runner.merging import plan_merge
-from runner.report.plan_comment import MARKER, carried_rewards
+from runner.report.plan.comment import MARKER, carried_rewards
 from runner.workspace import Workspace
 
 _DIGEST = re.compile(r" digest=([0-9a-f]{64}) head=([0-9a-f]{40}) ")
@@ -66,5 +66,5 @@ def _plan_again(
     about = about_request(forge, request, merged, ())
     if same_head:
         about = about._replace(carried=carried_rewards(told))
-    show(forge, merged.plan, Telling(about, prefix))
+    show(forge, merged.plan, Presentation(about, prefix))
     screen.say(f"pull request {pull.number}: planned again")

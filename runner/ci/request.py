@@ -1,6 +1,6 @@
 """A pull request, or a commit of the merge queue: planned, and told where people look.
 
-    event -> head and base -> plan of the merge -> telling.py
+    event -> head and base -> plan of the merge -> presenting.py
 
 What is planned is the merge of the head into the newest commit of the default branch.
 """
@@ -12,15 +12,15 @@ from pathlib import Path
 from runner import screen
 from runner.ci import event
 from runner.ci.credentials import lend_token_to_git
-from runner.ci.telling import Request, Telling, run_address, show, tell, tell_refusal
+from runner.ci.presenting import Presentation, Request, run_address, show, tell, tell_refusal
 from runner.errors import EXIT_REFUSED, OutsideError, Refused
 from runner.forges import open_forge, toolkit
 from runner.forges.base import Forge
 from runner.git.remote import Remote
 from runner.merging import plan_merge
 from runner.planned import Planned
-from runner.report.plan_about import About, about_plan
-from runner.report.plan_reward import RewardTable
+from runner.report.plan.about import About, about_plan
+from runner.report.plan.reward import RewardTable
 from runner.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ def plan_event(workspace: Workspace, artifact: Path | None) -> int:
         return EXIT_REFUSED
     checked = bool(artifact and not request.from_fork and _bundle(merged, artifact))
     about = about_request(forge, request, merged, None if checked else ())
-    tell(forge, merged.plan, Telling(about, prefix, artifact), checks_rewards=checked)
+    tell(forge, merged.plan, Presentation(about, prefix, artifact), checks_rewards=checked)
     with toolkit.commands_stopped():
         screen.print_plan(merged.plan)
     return EXIT_REFUSED if merged.plan.count("refuse") else 0
@@ -60,7 +60,7 @@ def report_rewards(workspace: Workspace, result: Path) -> int:
     forge = open_forge(workspace)
     merged = plan_merge(workspace, workspace.ledger.fetch(), request.base, request.head)
     about = about_request(forge, request, merged, read_result(result))
-    show(forge, merged.plan, Telling(about, workspace.registry.status_prefix))
+    show(forge, merged.plan, Presentation(about, workspace.registry.status_prefix))
     return 0
 
 

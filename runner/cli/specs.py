@@ -118,8 +118,8 @@ def plan(
     planned = plan_here(open_registry(context), head, only, base)
     result = planned.plan
     if markdown is not None:
-        from runner.report.plan_about import about_plan
-        from runner.report.plan_comment import whole_plan
+        from runner.report.plan.about import about_plan
+        from runner.report.plan.comment import whole_plan
 
         markdown.write_text(whole_plan(result, about_plan(planned)))
     if as_json:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from runner.report.plan_reward import RewardRow, RewardTable
+from runner.report.plan.reward import RewardRow, RewardTable
 
 MOST_BYTES = 2**20
 VERSION = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.report.page import Code, Page, Paragraph, Table, cells, paragraph
-from runner.report.plan_reward import RewardTable
+from runner.report.plan.reward import RewardTable
 
 _MARKS = {"ok": "ok", "bad": "BAD", "note": "note"}
 _VERDICTS = {

@@ -13,8 +13,8 @@ from planned_registry import PlannedRegistry
 
 from runner.actions import Plan, Use
 from runner.git.repository import CommitTree
-from runner.report.plan_about import About
-from runner.report.plan_reward import RewardRow, RewardTable
+from runner.report.plan.about import About
+from runner.report.plan.reward import RewardRow, RewardTable
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD, BASE = "9c1f2ab" + 33 * "0", "51d0e77" + 33 * "0"

@@ -23,8 +23,8 @@ from runner.findings import Finding
 from runner.forecast.cost import Cost
 from runner.forecast.span import Span
 from runner.forges.base import COMMENT_LIMIT, DESCRIPTION_LIMIT
-from runner.report.plan_about import About
-from runner.report.plan_comment import (
+from runner.report.plan.about import About
+from runner.report.plan.comment import (
     MARKER,
     WHOLE_LIMIT,
     carried_rewards,
@@ -32,7 +32,7 @@ from runner.report.plan_comment import (
     plan_comment,
     whole_plan,
 )
-from runner.report.plan_reward import RewardRow, RewardTable
+from runner.report.plan.reward import RewardRow, RewardTable
 from runner.spec.identity import Change
 
 GOLDEN = Path(__file__).parent / "golden" / "plan"

@@ -9,9 +9,9 @@ from runner.forecast.lines import text
 from runner.forecast.span import Span
 from runner.report.notation import plural
 from runner.report.page import Address, Block, Folded, Line, Table, Unbroken, compact_table
-from runner.report.plan_about import About
-from runner.report.plan_groups import Group, reason, span
-from runner.report.plan_measure import Measure
+from runner.report.plan.about import About
+from runner.report.plan.groups import Group, reason, span
+from runner.report.plan.measure import Measure
 from runner.spec.load import path_of
 from runner.spec.resources import Resources
 

@@ -18,8 +18,8 @@ from runner.forges import toolkit
 from runner.forges.base import DESCRIPTION_LIMIT, Forge, NotPermitted, Status, StatusState
 from runner.report.markdown import to_markdown
 from runner.report.page import Block, Code, Heading, Page, cells, compact_table, paragraph
-from runner.report.plan_about import About
-from runner.report.plan_comment import MARKER, headline, plan_comment, whole_plan
+from runner.report.plan.about import About
+from runner.report.plan.comment import MARKER, headline, plan_comment, whole_plan
 
 FINDINGS_SHOWN = 20
 
@@ -35,7 +35,7 @@ class Request(NamedTuple):
     from_fork: bool = False
 
 
-class Telling(NamedTuple):
+class Presentation(NamedTuple):
     """How one request's plan is told."""
 
     about: About
@@ -55,29 +55,29 @@ def run_address() -> str:
     return f"{server}/{repository}/actions/runs/{run}" if known and run.isdecimal() else ""
 
 
-def tell(forge: Forge, plan: Plan, telling: Telling, *, checks_rewards: bool = False) -> None:
+def tell(forge: Forge, plan: Plan, shown: Presentation, *, checks_rewards: bool = False) -> None:
     """Tell a plan everywhere; raises OutsideError when the forge does not answer."""
-    whole = whole_plan(plan, telling.about)
+    whole = whole_plan(plan, shown.about)
     found = (finding for action in plan.actions for finding in action.findings)
     toolkit.annotate(list(dict.fromkeys(found)))
     toolkit.summarize(whole)
     toolkit.set_output("rewards", "true" if checks_rewards else "false")
     toolkit.set_output("refused", "true" if plan.count("refuse") else "false")
-    if telling.artifact is not None:
-        telling.artifact.mkdir(parents=True, exist_ok=True)
-        (telling.artifact / "plan.md").write_text(whole)
+    if shown.artifact is not None:
+        shown.artifact.mkdir(parents=True, exist_ok=True)
+        (shown.artifact / "plan.md").write_text(whole)
         content = json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        (telling.artifact / "plan.json").write_text(f"{content}\n")
-    show(forge, plan, telling)
+        (shown.artifact / "plan.json").write_text(f"{content}\n")
+    show(forge, plan, shown)
 
 
-def show(forge: Forge, plan: Plan, telling: Telling) -> None:
+def show(forge: Forge, plan: Plan, shown: Presentation) -> None:
     """Put the plan into the request's one comment, and into its status."""
     state: StatusState = "failure" if plan.count("refuse") else "success"
-    about = telling.about
+    about = shown.about
     request = Request(about.number, about.head, about.base)
     line = headline(plan, about.owners)
-    _write(forge, request, telling.prefix, plan_comment(plan, about), state, line)
+    _write(forge, request, shown.prefix, plan_comment(plan, about), state, line)
 
 
 def tell_refusal(forge: Forge, refusal: Refused, request: Request, prefix: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runner.actions import Use
 from runner.policy import CEILINGS
 from runner.report.page import Inline, Line, Paragraph, Strong
-from runner.report.plan_groups import Group
+from runner.report.plan.groups import Group
 
 _FORMS = {
     "launches_per_apply": "{} of {} launches",

@@ -17,10 +17,10 @@ from runner.report.page import (
     Strong,
     paragraph,
 )
-from runner.report.plan_about import About
-from runner.report.plan_groups import Group
-from runner.report.plan_measure import Measure
-from runner.report.plan_reward import reward_faults
+from runner.report.plan.about import About
+from runner.report.plan.groups import Group
+from runner.report.plan.measure import Measure
+from runner.report.plan.reward import reward_faults
 
 SEEN = 3
 """Hints that are seen at once."""

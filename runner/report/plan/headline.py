@@ -9,7 +9,7 @@ from runner.forecast.lines import text
 from runner.forecast.span import Span
 from runner.forges.base import DESCRIPTION_LIMIT
 from runner.report.notation import plural
-from runner.report.plan_groups import reason, span
+from runner.report.plan.groups import reason, span
 
 _NARROW = 1.5
 """Largest over smallest time from which on a middle would mislead."""

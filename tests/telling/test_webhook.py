@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runner import webhook as module
 from runner.errors import OutsideError
-from runner.webhook import LINES, Webhook, escape, link
+from runner.telling import webhook as module
+from runner.telling.webhook import LINES, Webhook, escape, link
 
 SECRET = "T000-B000-secret"
 

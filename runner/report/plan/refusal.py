@@ -18,9 +18,9 @@ from runner.report.page import (
     Strong,
     paragraph,
 )
-from runner.report.plan_about import About
-from runner.report.plan_hints import finding_line, place
-from runner.report.plan_measure import Measure
+from runner.report.plan.about import About
+from runner.report.plan.hints import finding_line, place
+from runner.report.plan.measure import Measure
 
 SEEN = 3
 """Further findings that are seen at once."""

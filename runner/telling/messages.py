@@ -16,7 +16,7 @@ from runner.report.outcome import describe
 from runner.report.sections import money
 from runner.report.statuses import Moment, tell, waited, waiting
 from runner.spec.experiment import Experiment
-from runner.webhook import Webhook, escape, link
+from runner.telling.webhook import Webhook, escape, link
 
 LONG_WAIT_SECONDS = 3600.0
 """From the launch of an attempt to a word that it still has not begun to train."""

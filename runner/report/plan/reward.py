@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from runner.report.page import Block, Code, Folded, Line, Rendered, Table, paragraph
-from runner.report.plan_measure import Measure
+from runner.report.plan.measure import Measure
 
 Verdict = Literal["ok", "bad", "note"]
 _MARKS: dict[Verdict, str] = {"ok": "✅", "bad": "❌", "note": "ℹ️"}

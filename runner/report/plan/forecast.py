@@ -19,8 +19,8 @@ from runner.report.page import (
     Unbroken,
     paragraph,
 )
-from runner.report.plan_groups import Group
-from runner.report.plan_measure import Measure
+from runner.report.plan.groups import Group
+from runner.report.plan.measure import Measure
 from runner.rules.determinism import best_verdict
 
 _MEMORY_RULES = ("memory.fits", "memory.tight")

@@ -12,9 +12,6 @@ import pytest
 from planned_registry import SETTINGS, SPEC, PlannedRegistry
 from real_git import MakeRepository, git
 
-from runner import announce as module
-from runner.announce import announce
-from runner.cadence import FILE
 from runner.errors import OutsideError
 from runner.forges.base import NotPermitted, Status
 from runner.forges.none import NoForge
@@ -23,6 +20,9 @@ from runner.ledger.outbox import OUTBOX, Outbox, read_outbox
 from runner.ledger.record import Attempt, advance
 from runner.report.publish import published_files
 from runner.sync import Synced, record
+from runner.telling import announce as module
+from runner.telling.announce import announce
+from runner.telling.cadence import FILE
 
 GITHUB = f"{SETTINGS}forge: github\n"
 HOOKED = f"{GITHUB}webhook: CHAT_URL\n"

@@ -15,17 +15,17 @@ from runner.actions import Plan
 from runner.forges.base import COMMENT_LIMIT
 from runner.report.markdown import to_markdown
 from runner.report.page import Address, Block, Heading, Line, Page, Small, paragraph
-from runner.report.plan_about import About
-from runner.report.plan_forecast import forecast_folds
-from runner.report.plan_groups import Group, groups
-from runner.report.plan_headline import headline, launch_sums, refused_line
-from runner.report.plan_hints import all_hints, hint_blocks, hints
-from runner.report.plan_measure import COMMENT, WHOLE, Measure, spoken
-from runner.report.plan_next import hold_lines, next_line
-from runner.report.plan_policy import policy_line
-from runner.report.plan_refusal import refusal_blocks, refusals
-from runner.report.plan_reward import carried_rewards, reward_folds
-from runner.report.plan_table import plan_table
+from runner.report.plan.about import About
+from runner.report.plan.forecast import forecast_folds
+from runner.report.plan.groups import Group, groups
+from runner.report.plan.headline import headline, launch_sums, refused_line
+from runner.report.plan.hints import all_hints, hint_blocks, hints
+from runner.report.plan.measure import COMMENT, WHOLE, Measure, spoken
+from runner.report.plan.next import hold_lines, next_line
+from runner.report.plan.policy import policy_line
+from runner.report.plan.refusal import refusal_blocks, refusals
+from runner.report.plan.reward import carried_rewards, reward_folds
+from runner.report.plan.table import plan_table
 
 MARKER = "<!-- rollbook:plan:v1 "
 """How the first line of a plan's comment begins."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.report.page import Block, Code, Inline, Line, Paragraph, Strong
-from runner.report.plan_about import About
-from runner.report.plan_groups import Group
-from runner.report.plan_measure import Measure
+from runner.report.plan.about import About
+from runner.report.plan.groups import Group
+from runner.report.plan.measure import Measure
 
 _NAMED = 3
 

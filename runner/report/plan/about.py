@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runner import __version__
 from runner.actions import Launchable
 from runner.planned import Planned
-from runner.report.plan_reward import RewardTable
+from runner.report.plan.reward import RewardTable
 
 
 def _no_file(_path: str) -> None:

@@ -1,0 +1,1 @@
+"""A plan as a pull request shows it: one comment, from headline to folds."""

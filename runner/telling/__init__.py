@@ -1,0 +1,1 @@
+"""Telling elsewhere how experiments fare: statuses, comments, messages; they follow the ledger."""
