@@ -12,7 +12,7 @@ import pytest
 from real_git import write_files
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / folder) for folder in ("github", "e2e")]
+sys.path[:0] = [str(TESTS / folder) for folder in ("github", "e2e", "report")]
 
 from act_runner import require_act  # noqa: E402
 from github_git import bare_git  # noqa: E402

@@ -118,3 +118,30 @@ def test_a_request_is_planned_again_when_the_base_moves_in_a_way_that_matters(
     assert done.code == 0, done.log
     assert "launches" not in hosted.plan_comment(same).partition("\n\n")[2].partition("\n")[0]
     assert hosted.plan_comment(other) == untouched
+
+
+REWARDED = script_spec("--reward", "varied", steps=2, more="reward: reward/exact.py:compute_score\n")
+
+
+def test_a_new_runs_reward_is_tried_by_a_job_that_may_nothing(hosted: HostedRegistry) -> None:
+    pull = hosted.open({"a": REWARDED})
+    done = hosted.plan(pull)
+    assert done.code == 0, done.log
+    assert done.jobs == {name: "success" for name in ("plan", "reward-check", "reward-report")}
+    [comment] = [one.body for one in hosted.comments(pull)]
+    assert "Reward check (" in comment
+    assert "running" not in comment
+    assert "reward/exact.py:compute_score" in comment
+    assert not any(one.startswith("reward-check ") for one in done.installed)
+
+
+def test_a_constant_reward_and_a_dishonest_one_are_said(hosted: HostedRegistry) -> None:
+    constant = "def compute_score(data_source, solution_str, ground_truth, extra_info=None):\n"
+    forged = '::set-output name=x::y\\n{"verdict": "ok"}'
+    code = f"print({forged!r})\n{constant}    return 1.0\n"
+    pull = hosted.open({"a": REWARDED, "reward/exact.py": code})
+    done = hosted.plan(pull)
+    assert done.jobs["reward-report"] == "success", done.log
+    comment = hosted.plan_comment(pull)
+    assert "❌" in comment
+    assert "::set-output" not in done.log
