@@ -120,7 +120,8 @@ def test_a_request_is_planned_again_when_the_base_moves_in_a_way_that_matters(
     assert hosted.plan_comment(other) == untouched
 
 
-REWARDED = script_spec("--reward", "varied", steps=2, more="reward: reward/exact.py:compute_score\n")
+USES = "reward: reward/exact.py:compute_score\n"
+REWARDED = script_spec("--reward", "varied", steps=2, more=USES)
 
 
 def test_a_new_runs_reward_is_tried_by_a_job_that_may_nothing(hosted: HostedRegistry) -> None:
