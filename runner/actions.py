@@ -85,19 +85,21 @@ class Launchable(NamedTuple):
 
 
 class Forced(NamedTuple):
-    """Experiments that a person asked to launch although the plan would not."""
+    """Experiments that a person named, most of them to be launched although the plan would not."""
 
     launch: frozenset[str] = frozenset()
     """Held ones (`runner launch`)."""
     rerun: frozenset[str] = frozenset()
     """Stale ones (`runner rerun`)."""
+    only: frozenset[str] = frozenset()
+    """Those that are meant, without anything forced (`apply --only`)."""
     by_owner: bool = False
     """Whether the person is an owner of the policy, whom no ceiling stops."""
 
     @property
     def names(self) -> frozenset[str]:
         """The experiments that are meant, and no others; empty for all."""
-        return self.launch | self.rerun
+        return self.launch | self.rerun | self.only
 
     def means(self, action: Action) -> bool:
         """Whether `action` is about an experiment that is meant."""

@@ -56,17 +56,22 @@ class Applied(NamedTuple):
 
 
 def apply(
-    workspace: Workspace, launcher: Launcher, forge: Forge, forced: Forced = NOTHING_FORCED
+    workspace: Workspace,
+    launcher: Launcher,
+    forge: Forge,
+    forced: Forced = NOTHING_FORCED,
+    expected: str | None = None,
 ) -> Applied:
     """Launch what the default branch's tip asks for and the ledger does not know.
 
-    Raises Refused when the tree is dirty, holds commits that are not on the default branch, or
-    lacks an experiment that is asked for; OutsideError when the remote does not answer.
+    Raises Refused when the tree is dirty, holds commits that are not on the default branch, lacks
+    an experiment that is asked for, or gives another plan than the one whose digest is `expected`;
+    OutsideError when the remote does not answer.
     """
     tip = require_tip(workspace)
     if tip.superseded_by:
         return Applied(None, (), tip.superseded_by)
-    plan, runs = claim(workspace, launcher, tip.commit, forced)
+    plan, runs = claim(workspace, launcher, tip.commit, forced, expected)
     launched = submit_claimed(workspace, launcher)
     errors = _cancel_superseded(workspace, launcher, forge, plan, runs)
     return Applied(plan, launched, errors=errors)
@@ -98,7 +103,11 @@ def superseded(plan: Plan, runs: Sequence[Launchable]) -> tuple[str, ...]:
 
 
 def claim(
-    workspace: Workspace, launcher: Launcher, commit: str, forced: Forced = NOTHING_FORCED
+    workspace: Workspace,
+    launcher: Launcher,
+    commit: str,
+    forced: Forced = NOTHING_FORCED,
+    expected: str | None = None,
 ) -> tuple[Plan, tuple[Launchable, ...]]:
     """Plan `commit`, and record the intent to launch and what was reconciled, in one commit.
 
@@ -115,6 +124,12 @@ def claim(
         registry = trusted(workspace.repository, tip, snapshot, commit)
         said = notes(tip, registry)
         plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced, notes=said)
+        if expected is not None and plan.digest != expected:
+            raise Refused(
+                f"the plan is another one now: its digest is {plan.digest[:12]}, not "
+                f"{expected[:12]}; specs, inputs or the ledger have changed since",
+                cure="runner plan   shows it",
+            )
         planned[:] = [(plan, runs)]
         draft = Draft(snapshot)
         launched = [run for run in runs if run.action.action == "launch"]

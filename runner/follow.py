@@ -100,15 +100,18 @@ def apply_and_follow(
     *,
     wait: bool,
     forced: Forced = NOTHING_FORCED,
+    expected: str | None = None,
     quiet: bool = False,
 ) -> Done:
     """Apply; with `wait` follow the runs, and apply again for those that waited for them.
+
+    The first plan must have the digest `expected`, if one is given.
 
     A job in CI ends with its processes, so there local runs are always waited for.
     """
     wait = wait or (is_ci() and launcher.name == "local")
     forge = open_forge(workspace)
-    first = apply(workspace, launcher, forge, forced)
+    first = apply(workspace, launcher, forge, forced, expected)
     _announce(workspace, forge, first)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs

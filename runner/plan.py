@@ -105,7 +105,7 @@ def make_plan(
 
 
 def _check_forced(forced: Forced, names: set[str]) -> None:
-    for name in sorted((forced.launch | forced.rerun) - names):
+    for name in sorted(forced.names - names):
         near = nearest(name, names)
         cure = f"did you mean `{near}`?" if near else "the specs are the files below experiments/"
         raise Refused(f"there is no experiment `{name}`", cure=cure)

@@ -115,7 +115,7 @@ def test_a_manual_experiment_is_held_until_somebody_launches_it(make):
 
 
 @pytest.mark.parametrize(
-    "forced", [Forced(launch=frozenset({"y"})), Forced(rerun=frozenset({"y"}))]
+    "forced", [Forced(**{kind: frozenset({"y"})}) for kind in ("launch", "rerun", "only")]
 )
 def test_nothing_is_planned_for_a_name_that_is_not_there(make, forced):
     with pytest.raises(Refused, match="no experiment `y`"):

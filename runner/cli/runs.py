@@ -22,16 +22,30 @@ if TYPE_CHECKING:
 
 
 @cli.command()
+@click.option("--only", metavar="NAME", multiple=True, help="Only these experiments.")
+@click.option("--plan", "expected", metavar="DIGEST", help="Only if `plan --json` still says it.")
 @launcher_option
 @wait_option
 @json_option
 @click.pass_context
-def apply(context: click.Context, launcher: str | None, wait: bool, as_json: bool) -> int:
+def apply(
+    context: click.Context,
+    only: tuple[str, ...],
+    expected: str | None,
+    launcher: str | None,
+    wait: bool,
+    as_json: bool,
+) -> int:
     """Launch what the default branch asks for and has not been run."""
+    from runner.actions import Forced
     from runner.follow import apply_and_follow
 
     workspace = open_registry(context)
-    done = apply_and_follow(workspace, launcher_of(workspace, launcher), wait=wait, quiet=as_json)
+    forced = Forced(only=frozenset(only))
+    chosen = launcher_of(workspace, launcher)
+    done = apply_and_follow(
+        workspace, chosen, wait=wait, forced=forced, expected=expected, quiet=as_json
+    )
     return _show_applied(done, as_json=as_json)
 
 

@@ -77,3 +77,26 @@ def test_a_set_back_branch_is_seen_from_a_fresh_clone_too(registry):
     answer = registry.clone("fresh").runner("apply")
     assert answer.code == 1
     assert applied[:12] in answer.err  # it is older, or nobody here can tell
+
+
+def test_only_the_plan_that_was_seen_is_applied(registry):
+    registry.merge({"demo": SPEC})
+    seen = registry.succeed("plan", "--json").json["digest"]
+    registry.merge({"another": script_spec(steps=4)})
+    answer = registry.runner("apply", "--plan", seen)
+    assert answer.code == 1
+    assert "the plan is another one now" in answer.err
+    assert nothing_was_launched(registry)
+    seen = registry.succeed("plan", "--json").json["digest"]
+    registry.succeed("apply", "--wait", "--plan", seen)
+    assert registry.attempt("another")["outcome"] == "succeeded"
+
+
+def test_only_what_is_named_is_applied(registry):
+    registry.merge({"demo": SPEC, "another": script_spec(steps=4)})
+    answer = registry.runner("apply", "--only", "nothing")
+    assert answer.code == 1
+    assert "there is no experiment `nothing`" in answer.err
+    registry.succeed("apply", "--wait", "--only", "another")
+    assert registry.attempt("another")["outcome"] == "succeeded"
+    assert registry.succeed("plan", "--json").json["actions"][1]["action"] == "launch"
