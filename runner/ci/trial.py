@@ -1,7 +1,7 @@
 """`/runner try`: two steps of a pull request's experiment, by a process that holds no token.
 
-The job that runs it has none but to read the repository; git's fetch is the last that sees it. The
-trial is another program, started in its place, with an environment that opens nothing.
+One step of the job fetches the request by a token that may read the repository; another one, which
+has none, becomes the trial, with an environment that opens nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -37,8 +37,8 @@ class Trial(Section):
     name: Annotated[str, Field(pattern=NAME.pattern, max_length=200)]
 
 
-def try_request(workspace: Workspace) -> int:
-    """Become `runner try` in a work tree of the request's head; does not return.
+def fetch_trial(workspace: Workspace) -> int:
+    """Lay the request's head out in a work tree of its own.
 
     Raises Refused when the head has moved since, OutsideError when it cannot be fetched.
     """
@@ -55,11 +55,23 @@ def try_request(workspace: Workspace) -> int:
             cure=f"/runner try {trial.name}   once you have looked at it",
         )
     remote.fetch(f"refs/pull/{trial.number}/head", trial.head)
-    folder = Path(mkdtemp(prefix="rollbook-try-")) / "request"
-    repository.add_worktree(folder, trial.head)
+    repository.add_worktree(_folder(), trial.head)
+    return 0
+
+
+def try_request() -> int:
+    """Become `runner try` in the work tree that `fetch_trial` has laid out; does not return."""
+    trial, folder = _granted(), _folder()
+    if not folder.is_dir():
+        raise Refused(f"{folder} is not there", cure="runner ci fetch-trial   lays it out")
     # -P: no file of the request comes first on sys.path.
     command = [sys.executable, "-P", "-m", "runner", "-C", str(folder), "try", trial.name]
     os.execve(sys.executable, [*command, "--steps", str(STEPS)], without_token())  # noqa: S606
+
+
+def _folder() -> Path:
+    """Return where the request is laid out; a job has a folder for such things."""
+    return Path(os.environ.get("RUNNER_TEMP") or gettempdir()) / "rollbook-trial"
 
 
 def _granted() -> Trial:

@@ -75,10 +75,18 @@ def command(context: click.Context) -> int:
     return answer_comment(open_registry(context))
 
 
-@ci.command("try")
+@ci.command("fetch-trial")
 @click.pass_context
-def try_request(context: click.Context) -> int:
+def fetch_trial(context: click.Context) -> int:
+    """Fetch what `runner ci try` executes: the last step that has a token."""
+    from runner.ci.trial import fetch_trial as fetch
+
+    return fetch(open_registry(context))
+
+
+@ci.command("try")
+def try_request() -> int:
     """Train two steps of an experiment of a pull request, without any token."""
     from runner.ci.trial import try_request as try_it
 
-    return try_it(open_registry(context))
+    return try_it()

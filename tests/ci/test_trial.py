@@ -9,7 +9,7 @@ import pytest
 from planned_registry import FILES
 from real_git import MakeOriginAndClones, commit_files, git
 
-from runner.ci.trial import VARIABLE, try_request
+from runner.ci.trial import VARIABLE, fetch_trial, try_request
 from runner.errors import Refused
 from runner.workspace import open_workspace
 
@@ -32,7 +32,7 @@ def test_a_head_that_has_moved_is_not_tried(clone: Path, monkeypatch: pytest.Mon
     commit_files(clone, {"notes.md": "later"})
     git(clone, "push", "--quiet", "origin", "HEAD:refs/pull/1/head")
     with pytest.raises(Refused, match=r"head is .* now"):
-        try_request(open_workspace(clone))
+        fetch_trial(open_workspace(clone))
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,28 @@ def test_what_was_not_granted_so_is_refused(
 ) -> None:
     granted(monkeypatch, **changes)
     with pytest.raises(Refused, match="holds no trial"):
-        try_request(open_workspace(clone))
+        fetch_trial(open_workspace(clone))
 
 
 def test_without_a_grant_there_is_no_trial(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(Refused, match="holds no trial"):
-        try_request(open_workspace(clone))
+        fetch_trial(open_workspace(clone))
+
+
+def test_nothing_is_tried_that_was_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted(monkeypatch)
+    monkeypatch.setenv("RUNNER_TEMP", str(tmp_path))
+    with pytest.raises(Refused, match="is not there"):
+        try_request()
+
+
+def test_what_was_looked_at_is_laid_out(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted(monkeypatch, head=git(clone, "rev-parse", "HEAD"))
+    monkeypatch.setenv("RUNNER_TEMP", str(tmp_path / "job"))
+    assert fetch_trial(open_workspace(clone)) == 0
+    assert (tmp_path / "job/rollbook-trial/registry.yaml").is_file()

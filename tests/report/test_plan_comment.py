@@ -238,6 +238,16 @@ def test_nothing_to_do_is_one_line(made: Make) -> None:
     assert unfolded(comment) == ["✅ Nothing to do: 3 runs as planned."]
 
 
+def test_a_change_of_the_policy_alone_is_seen(made: Make) -> None:
+    plan, about = made("nothing")
+    note = "this changes the policy; it counts from the apply after the one that merges it"
+    changed = plan.model_copy(update={"notes": (note,)})
+    assert headline(changed) == "this changes the policy"
+    comment = plan_comment(changed, about)
+    assert "Merging this launches nothing: this changes the policy" in comment
+    assert note in comment
+
+
 def test_a_merge_queue_has_no_number_and_no_comments_to_write(made: Make) -> None:
     comment = plan_comment(*made("queued"))
     assert comment.startswith(f"{MARKER}digest=")

@@ -75,7 +75,7 @@ def page(plan: Plan, found: Sequence[Group], about: About, measure: Measure) -> 
     """Return a plan as a page."""
     refused = refusals(plan)
     doing = [one for one in found if one.first.action != "keep"]
-    if not refused and not doing:
+    if not refused and not doing and not plan.notes:
         return Page((paragraph(f"✅ {_sentence(headline(plan))}."), _footer(about)))
     told, notes = hints(found), plan.notes
     blocks: list[Block] = [_heading(plan, about, measure)]

@@ -44,6 +44,7 @@ def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
         if number := plan.count(action):
             yield f"{number} {said}"
     yield from _left_over(_those(plan, "orphan"))
+    yield from (note.partition(";")[0] for note in plan.notes[:1])
 
 
 def _left_over(orphans: Sequence[Action]) -> Iterator[str]:
