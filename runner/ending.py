@@ -12,6 +12,7 @@ from runner.errors import RunnerError
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
 from runner.places import is_ci
+from runner.secrecy import redactor
 from runner.workspace import Workspace
 
 
@@ -48,7 +49,7 @@ def _write_off(
         record = workspace.ledger.fetch().find(run_id)
         if not record.is_active:
             return
-        give_up(workspace, forge, run_id, why)
+        give_up(workspace, forge, run_id, redactor(workspace.registry).text(why))
         if record.latest.job:
             launcher.cancel(record.latest.job)
     except RunnerError as error:
