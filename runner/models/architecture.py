@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+MOST = 2**31
+"""Of anything that a config.json counts; larger numbers only serve to break arithmetic."""
+
 
 class Experts(NamedTuple):
     """The mixture-of-experts part of a model."""
@@ -133,21 +136,29 @@ def from_config(config: Mapping[str, Any]) -> Architecture | None:
     """Return the architecture that a config.json states; None for one of another kind."""
     try:
         return _read(config)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
 
 
+def _count(value: Any) -> int:
+    """Return a count of a config; raises ValueError for what no model has."""
+    count = int(value)
+    if not 0 <= count <= MOST:
+        raise ValueError("no count of a model")
+    return count
+
+
 def _read(config: Mapping[str, Any]) -> Architecture:
-    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+    heads, hidden = _count(config["num_attention_heads"]), _count(config["hidden_size"])
     return Architecture(
-        layers=int(config["num_hidden_layers"]),
+        layers=_count(config["num_hidden_layers"]),
         hidden=hidden,
         heads=heads,
-        key_value_heads=int(config.get("num_key_value_heads") or heads),
-        head_dim=int(config.get("head_dim") or hidden // heads),
-        intermediate=int(config["intermediate_size"]),
-        vocabulary=int(config["vocab_size"]),
-        context=int(config["max_position_embeddings"]),
+        key_value_heads=_count(config.get("num_key_value_heads") or heads),
+        head_dim=_count(config.get("head_dim") or hidden // heads),
+        intermediate=_count(config["intermediate_size"]),
+        vocabulary=_count(config["vocab_size"]),
+        context=_count(config["max_position_embeddings"]),
         tied=bool(config.get("tie_word_embeddings", False)),
         # Qwen2's layers have this bias without saying so in their config.
         attention_bias=bool(config.get("attention_bias", config.get("model_type") == "qwen2")),
@@ -162,11 +173,11 @@ def _experts(config: Mapping[str, Any]) -> Experts | None:
         return None
     width = config.get("moe_intermediate_size") or config["intermediate_size"]
     return Experts(
-        routed=int(routed),
-        active=int(config["num_experts_per_tok"]),
-        intermediate=int(width),
-        shared=int(config.get("n_shared_experts") or 0),
-        dense_layers=int(config.get("first_k_dense_replace") or 0),
+        routed=_count(routed),
+        active=_count(config["num_experts_per_tok"]),
+        intermediate=_count(width),
+        shared=_count(config.get("n_shared_experts") or 0),
+        dense_layers=_count(config.get("first_k_dense_replace") or 0),
     )
 
 
@@ -174,11 +185,11 @@ def _latent(config: Mapping[str, Any]) -> Latent | None:
     if not config.get("kv_lora_rank"):
         return None
     return Latent(
-        query_rank=int(config["q_lora_rank"]),
-        key_value_rank=int(config["kv_lora_rank"]),
-        rope_dim=int(config["qk_rope_head_dim"]),
-        nope_dim=int(config["qk_nope_head_dim"]),
-        value_dim=int(config["v_head_dim"]),
+        query_rank=_count(config["q_lora_rank"]),
+        key_value_rank=_count(config["kv_lora_rank"]),
+        rope_dim=_count(config["qk_rope_head_dim"]),
+        nope_dim=_count(config["qk_nope_head_dim"]),
+        value_dim=_count(config["v_head_dim"]),
     )
 
 

@@ -17,6 +17,8 @@ from runner.spec.tree import Tree
 
 CONFIG = "config.json"
 HUBS = ("huggingface", "modelscope")
+MOST_BYTES = 2**20
+"""Of a config.json."""
 _MOST_HOPS = 20
 """Runs that start from runs: no longer chain than this is followed."""
 
@@ -120,9 +122,11 @@ def _cached(model: Model) -> Facts | None:
 
 
 def _facts(name: str, content: bytes | None, source: str) -> Facts | None:
+    if content is None or len(content) > MOST_BYTES:
+        return None
     try:
-        config: Any = json.loads(content or b"")
-    except ValueError:
+        config: Any = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     architecture = from_config(config) if isinstance(config, dict) else None
     return Facts(name, architecture, source) if architecture else None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
-import warnings
+
+from runner.spec.python import parsed
 
 _EVERYTHING = {"Exception", "BaseException"}
 
 
 def catches_everything(source: bytes, function: str) -> str:
     """Return where `function` catches whatever happens and returns a value; empty for nowhere."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            module = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return ""
+    try:
+        module = parsed(source)
+    except (SyntaxError, ValueError):
+        return ""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     for node in module.body:
         if isinstance(node, kinds) and node.name == function:

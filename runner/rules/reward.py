@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
 from runner.findings import Finding
 from runner.rules.base import Subject
 from runner.spec.fields import nearest
+from runner.spec.python import MAX_BYTES, parsed
 from runner.spec.tree import Tree
-
-MAX_BYTES = 1024 * 1024
 
 
 def exists(subject: Subject) -> Iterator[Finding]:
@@ -69,10 +67,10 @@ def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
     if len(source) > MAX_BYTES:
         return f"`{path}` is larger than 1 MiB", "keep data out of the code"
     try:
-        defined = tuple(_parsed(source))
+        defined = tuple(_functions(source))
     except SyntaxError as error:
         return f"`{path}` is not valid Python: line {error.lineno}: {error.msg}", "correct it there"
-    except (ValueError, RecursionError, MemoryError):
+    except ValueError:
         return f"`{path}` is not valid Python", "correct it there"
     if function in defined:
         return None
@@ -82,20 +80,17 @@ def _problem(tree: Tree, reward: str) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=64)
-def _parsed(source: bytes) -> dict[str, ast.AST]:
+def _functions(source: bytes) -> dict[str, ast.AST]:
     """Return the functions that a module defines at its top, by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = ast.parse(source)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name: node for node in module.body if isinstance(node, kinds)}
+    return {node.name: node for node in parsed(source).body if isinstance(node, kinds)}
 
 
 def _returns_without(source: bytes, function: str, key: str) -> bool:
     """Whether a function returns a mapping, written out where it returns, that lacks `key`."""
     try:
-        node = _parsed(source).get(function)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        node = _functions(source).get(function)
+    except (SyntaxError, ValueError):
         return False  # `reward.exists` says so
     returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)] if node else []
     written = [one.keys for one in returned if isinstance(one, ast.Dict) and None not in one.keys]

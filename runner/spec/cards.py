@@ -8,34 +8,37 @@ a folder of several.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError
 
+from runner.errors import Refused
+from runner.spec import dvc_yaml
 from runner.spec.section import Section
 from runner.spec.tree import Tree
+
+_Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class Quantiles(Section):
     """How a length is spread over rows."""
 
-    median: int
-    p95: int
-    longest: int
+    median: _Count
+    p95: _Count
+    longest: _Count
 
 
 class Card(Section):
     """What a dataset is."""
 
-    rows: int
+    rows: _Count
     columns: tuple[str, ...] = Field(strict=False)
     characters: Quantiles
     """Length of a row's text, all columns together."""
-    duplicates: int
+    duplicates: _Count
     """Rows that are equal to an earlier one."""
     sample_sha256: str
     """Digest of the sample rows as JSON with sorted keys, one a line."""
@@ -45,9 +48,9 @@ class Card(Section):
     """Characters of each column that has text."""
     formats: dict[str, str] = Field(default={})
     """The format that was recognised for each stage of training, by its columns."""
-    faults: dict[str, int] = Field(default={})
+    faults: dict[str, _Count] = Field(default={})
     """Rows with which training of a stage would fail, or learn from nothing; without those of 0."""
-    repeated_prompts: int | None = None
+    repeated_prompts: _Count | None = None
     """Rows whose prompt stood in an earlier one; None where no format was recognised."""
     prompts: str = ""
     """A sample of the prompts' digests, to compare sets by (see `runner/datasets/survey.py`)."""
@@ -104,7 +107,9 @@ def _cards(tree: Tree) -> Iterator[tuple[str, Card]]:
             continue
         several = meta.get("cards")
         named = several.items() if isinstance(several, dict) else ()
-        inside = ((posixpath.join(path, str(name)), card) for name, card in named)
+        inside = (
+            (posixpath.join(path, name), card) for name, card in named if isinstance(name, str)
+        )
         for place, card in ((path, meta.get("card")), *inside):
             with suppress(ValidationError):  # `meta` is for anybody to use
                 yield place, Card.model_validate(card)
@@ -113,17 +118,16 @@ def _cards(tree: Tree) -> Iterator[tuple[str, Card]]:
 def _metas(tree: Tree) -> Iterator[tuple[str, Any]]:
     for path in tree.paths("", ".dvc"):
         for output in _list(_load(tree, path), "outs"):
-            if isinstance(output, dict) and "path" in output:
-                yield (
-                    posixpath.join(posixpath.dirname(path), str(output["path"])),
-                    output.get("meta"),
-                )
+            if isinstance(output, dict) and isinstance(output.get("path"), str):
+                place = posixpath.join(posixpath.dirname(path), output["path"])
+                yield place, output.get("meta")
     stages = _load(tree, "dvc.yaml").get("stages")
     for stage in stages.values() if isinstance(stages, dict) else ():
         for output in _list(stage, "outs"):
             if isinstance(output, dict):
                 for name, settings in output.items():
-                    yield str(name), settings.get("meta") if isinstance(settings, dict) else None
+                    if isinstance(name, str) and isinstance(settings, dict):
+                        yield name, settings.get("meta")
 
 
 def _list(holder: Any, key: str) -> list[Any]:
@@ -131,10 +135,9 @@ def _list(holder: Any, key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _load(tree: Tree, path: str) -> Mapping[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _load(tree: Tree, path: str) -> dict[str, Any]:
+    """Return what stands in a file of DVC; nothing where it cannot be read, which inputs say."""
     try:
-        content = yaml.load(tree.read(path) or b"", Loader=loader)  # noqa: S506
-    except (yaml.YAMLError, ValueError):
+        return dvc_yaml.load(tree, path)
+    except Refused:
         return {}
-    return content if isinstance(content, dict) else {}

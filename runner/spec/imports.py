@@ -8,10 +8,15 @@ a statement.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 
+from runner.spec import python
 from runner.spec.tree import Tree
+
+MAX_PARTS = 50
+"""Of a module's name; longer ones are passed over, no file being as deep."""
+MAX_NAME = 4000
+"""Characters of a module's name: no path is as long."""
 
 
 def closure(tree: Tree, path: str) -> tuple[str, ...]:
@@ -32,23 +37,28 @@ def closure(tree: Tree, path: str) -> tuple[str, ...]:
 
 
 def _imports(tree: Tree, path: str, source: bytes) -> Iterator[str]:
+    """Yield the files that importing what `source` imports runs: modules, packages above them."""
+    modules: set[str] = set()
     for node in ast.walk(_parsed(source)):
         for name in _module_names(node, path):
-            yield from _files(tree, name)
+            if len(name) > MAX_NAME or name.count(".") >= MAX_PARTS:
+                continue
+            while name and name not in modules:
+                modules.add(name)
+                name = name.rpartition(".")[0]
+    for name in modules:
+        place = name.replace(".", "/")
+        for candidate in (f"{place}/__init__.py", f"{place}.py"):
+            if tree.read(candidate) is not None:
+                yield candidate
 
 
 def _parsed(source: bytes) -> ast.AST:
-    """Return the syntax tree; an empty one for what is no Python.
-
-    Warnings of the parser are off: turned into errors (`python -W error`) they would hide imports,
-    and a run would have another identity.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return ast.Module([], [])
+    """Return the syntax tree; an empty one for what is no Python."""
+    try:
+        return python.parsed(source)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 def _module_names(node: ast.AST, path: str) -> Iterator[str]:
@@ -56,7 +66,7 @@ def _module_names(node: ast.AST, path: str) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         package = _package(node, path)
-        if package is not None:
+        if package is not None and len(package) <= MAX_NAME:
             names = (package, *(f"{package}.{alias.name}" for alias in node.names))
             # At the root, `from . import x` has no package above it.
             yield from (name.lstrip(".") for name in names if name)
@@ -71,13 +81,3 @@ def _package(node: ast.ImportFrom, path: str) -> str | None:
         return None
     base = parents[: len(parents) - (node.level - 1)]
     return ".".join([*base, *(node.module.split(".") if node.module else [])])
-
-
-def _files(tree: Tree, name: str) -> Iterator[str]:
-    """Yield the files that importing `name` runs: the packages above it and the module."""
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        folder = "/".join(parts[:end])
-        for candidate in (f"{folder}/__init__.py", f"{folder}.py"):
-            if tree.read(candidate) is not None:
-                yield candidate

@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-import yaml
-
 from runner.errors import Refused
+from runner.printable import one_line
 from runner.registry import Registry
+from runner.spec import dvc_yaml
 from runner.spec.experiment import Experiment, Run
 from runner.spec.imports import closure
 from runner.spec.section import Section
@@ -62,8 +62,17 @@ class DvcOutputs:
         self._tree = tree
 
     @cached_property
+    def _read(self) -> dict[str, DvcOutput] | Refused:
+        try:
+            return {output.path: output for output in _outputs(self._tree)}
+        except Refused as refusal:  # kept, since every run of the tree asks
+            return refusal
+
+    @property
     def _outputs(self) -> dict[str, DvcOutput]:
-        return {output.path: output for output in _outputs(self._tree)}
+        if isinstance(self._read, Refused):
+            raise Refused(self._read.message, cure=self._read.cure)
+        return self._read
 
     def find(self, path: str) -> tuple[str, str] | None:
         """Return the tracked output that is or holds `path`, and its content hash.
@@ -201,12 +210,13 @@ def _environment(spec: Experiment, tree: Tree, registry: Registry) -> str:
 
 def _outputs(tree: Tree) -> Iterator[DvcOutput]:
     for path in tree.paths("", ".dvc"):
-        pointer = _load(tree, path)
-        yield from _entries(path, pointer, str(pointer.get("wdir") or "."))
-    for path in tree.paths("", "dvc.lock"):
-        stages = _load(tree, path).get("stages") if path.split("/")[-1] == "dvc.lock" else None
-        for name, stage in (stages or {}).items():
-            yield from _entries(path, stage, _working_folder(tree, path, name))
+        pointer = dvc_yaml.load(tree, path)
+        yield from _entries(path, pointer, _wdir(path, pointer) or ".")
+    for path in _named(tree, "dvc.lock"):
+        pipeline = path.removesuffix("dvc.lock") + "dvc.yaml"
+        definitions = _stages(tree, pipeline)
+        for name, stage in _stages(tree, path).items():
+            yield from _entries(path, stage, _working_folder(pipeline, name, definitions))
 
 
 def _stage_outputs(tree: Tree) -> Iterator[tuple[str, str]]:
@@ -214,37 +224,47 @@ def _stage_outputs(tree: Tree) -> Iterator[tuple[str, str]]:
 
     Left out are stages from templates, whose outputs are not written out.
     """
-    for path in tree.paths("", "dvc.yaml"):
+    for path in _named(tree, "dvc.yaml"):
         folder = posixpath.dirname(path)
-        stages = _load(tree, path).get("stages") if path.split("/")[-1] == "dvc.yaml" else None
-        for name, stage in stages.items() if isinstance(stages, dict) else ():
-            if not isinstance(stage, dict) or not isinstance(stage.get("outs"), list):
-                continue
-            inside = posixpath.join(folder, str(stage.get("wdir") or "."))
-            for entry in stage["outs"]:
+        for name, stage in _stages(tree, path).items():
+            outs = stage.get("outs") if isinstance(stage, dict) else None
+            for entry in outs if isinstance(outs, list) else ():
                 output = next(iter(entry)) if isinstance(entry, dict) and entry else entry
-                place = posixpath.normpath(posixpath.join(inside, str(output)))
-                yield place, f"{path}:{name}" if folder else str(name)
+                if isinstance(output, str):
+                    inside = posixpath.join(folder, _wdir(path, stage) or ".")
+                    place = posixpath.normpath(posixpath.join(inside, output))
+                    yield place, f"{path}:{name}" if folder else name
 
 
-def _working_folder(tree: Tree, path: str, stage: str) -> str:
-    """Return the `wdir` of a stage: dvc.lock has paths relative to it, dvc.yaml alone says it."""
-    pipeline = path.removesuffix("dvc.lock") + "dvc.yaml"
-    stages = _load(tree, pipeline).get("stages") or {}
-    definition = stages.get(stage.partition("@")[0]) or {}
-    folder = str(definition.get("wdir") or definition.get("do", {}).get("wdir") or ".")
-    if "${" in folder:
-        raise _unreadable(pipeline, f"the `wdir` of stage `{stage}` is not written out")
+def _named(tree: Tree, name: str) -> list[str]:
+    return [path for path in tree.paths("", name) if path.split("/")[-1] == name]
+
+
+def _stages(tree: Tree, path: str) -> dict[str, Any]:
+    """Return the stages of a dvc.yaml or dvc.lock by name."""
+    stages = dvc_yaml.load(tree, path).get("stages") or {}
+    if not isinstance(stages, dict) or not all(isinstance(name, str) for name in stages):
+        raise dvc_yaml.unreadable(path, "its `stages` are no mapping of names")
+    return stages
+
+
+def _wdir(path: str, holder: Any) -> str:
+    """Return the `wdir` of a .dvc file or a stage; empty where it says none."""
+    folder = (holder.get("wdir") if isinstance(holder, dict) else None) or ""
+    if not isinstance(folder, str):
+        raise dvc_yaml.unreadable(path, "its `wdir` is no text")
     return folder
 
 
-def _load(tree: Tree, path: str) -> Mapping[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = yaml.load(tree.read(path) or b"", Loader=loader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise _unreadable(path, " ".join(str(error).split())) from None
-    return content if isinstance(content, dict) else {}
+def _working_folder(pipeline: str, stage: str, definitions: Mapping[str, Any]) -> str:
+    """Return the `wdir` of a stage: dvc.lock has paths relative to it, dvc.yaml alone says it."""
+    definition = definitions.get(stage.partition("@")[0])
+    template = definition.get("do") if isinstance(definition, dict) else None
+    folder = _wdir(pipeline, definition) or _wdir(pipeline, template) or "."
+    if "${" in folder:
+        why = f"the `wdir` of stage `{one_line(stage)}` is not written out"
+        raise dvc_yaml.unreadable(pipeline, why)
+    return folder
 
 
 def _entries(path: str, holder: Mapping[str, Any], working: str) -> Iterator[DvcOutput]:
@@ -256,7 +276,9 @@ def _entries(path: str, holder: Mapping[str, Any], working: str) -> Iterator[Dvc
             problem = _problem(output)
             yield DvcOutput(place, "" if problem else output["md5"], problem)
     except (KeyError, TypeError, AttributeError):
-        raise _unreadable(path, "its outputs are not a list of paths with digests") from None
+        raise dvc_yaml.unreadable(
+            path, "its outputs are not a list of paths with digests"
+        ) from None
 
 
 def _problem(output: Mapping[str, Any]) -> str:
@@ -266,11 +288,7 @@ def _problem(output: Mapping[str, Any]) -> str:
         return "" if good else "its md5 in DVC's file is no digest"
     if "files" in output or "cloud" in output or "version_id" in output:
         return "DVC tracks it by the versions of a cloud, which states no digest of the content"
-    kinds = {str(output.get("hash", "")), *output} & {"etag", "checksum"}
+    kinds = [kind for kind in ("checksum", "etag") if kind in output or output.get("hash") == kind]
     if kinds:
-        return f"DVC tracks it by {min(kinds)} of where it was imported from, not by its content"
+        return f"DVC tracks it by {kinds[0]} of where it was imported from, not by its content"
     return "DVC's file states no digest of it: it was never added or reproduced, or is not cached"
-
-
-def _unreadable(path: str, why: str) -> Refused:
-    return Refused(f"{path} cannot be read: {why}", cure=f"git log -p -- {path}   shows it")

@@ -31,7 +31,18 @@ def test_a_folder_of_the_repository_says_it_itself():
         assert found.source == "models/tiny/config.json"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'"x"'])
+def config(**changes: object) -> bytes:
+    return json.dumps({**CONFIG, **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"{}", b'"x"', b"[" * 100_000, b'{"a": ' * 100_000, b" " * 2**21,
+        config(hidden_size=10**400), config(hidden_size=-8), config(hidden_size=float("inf")),
+        config(vocab_size="9" * 5000), config(num_hidden_layers=[1]), config() + b" " * 2**20,
+    ],
+)  # fmt: skip
 def test_a_config_that_cannot_be_read_says_nothing(content):
     files = MemoryTree({"models/tiny/config.json": content})
     assert Models(files).find(Model(source="path", path="models/tiny")) is None

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -87,3 +88,52 @@ def test_a_warning_of_the_parser_hides_no_import_and_prints_nothing():
             [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=False
         )
         assert (done.stdout, done.stderr) == ("main.py one.py\n", "")
+
+
+HOSTILE = {
+    "a name without end": "import one\nimport a" + ".a" * 40_000,
+    "over many lines": "import one\nimport a" + " \\\n . a" * 40_000,
+    "in a from": "import one\nfrom a" + ".a" * 40_000 + " import b",
+    "in another encoding": "# coding: utf-7\nimport one\nimport a" + "+AC4-a" * 40_000,
+    "nested without end": "import one\nx = " + "not " * 200_000 + "1",
+    "operators without end": "import one\nx = 1" + "+1" * 200_000,
+    "a file without end": "import one\n" + "#" * 2**20,
+}
+
+
+@pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE)
+def test_what_would_parse_without_end_has_no_imports(source):
+    started = time.monotonic()
+    assert closure_of(main=source, one="") == {"main.py"}
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("cookie", ["utf-8", "latin-1", "cp1252", "gbk", "ascii"])
+def test_the_usual_encodings_are_read(cookie):
+    assert closure_of(main=f"# coding: {cookie}\nimport one", one="") == {"main.py", "one.py"}
+    assert closure_of(main="\ufeffimport one", one="") == {"main.py", "one.py"}
+
+
+def test_names_that_no_file_can_have_are_passed_over():
+    deep, wide = ".".join("a" * 51), "b" * 5000
+    source = f"import {deep}\nfrom {deep} import c\nfrom {wide} import c\nimport {wide}\nimport one"
+    assert closure_of(main=source, one="", a="") == {"main.py", "one.py"}
+    fifty = "/".join("a" * 50)
+    found = closure(MemoryTree({"main.py": f"import {fifty.replace('/', '.')}".encode(),
+                                f"{fifty}.py": b""}), "main.py")  # fmt: skip
+    assert found == (f"{fifty}.py", "main.py")
+
+
+def test_each_module_is_looked_up_once():
+    class Counting(MemoryTree):
+        reads = 0
+
+        def read(self, path):
+            self.reads += 1
+            return super().read(path)
+
+    package = ".".join("a" * 49)
+    source = f"from {package} import " + ", ".join(f"x{number % 10}" for number in range(20_000))
+    tree = Counting({"main.py": source.encode()})
+    assert closure(tree, "main.py") == ("main.py",)
+    assert tree.reads < 200
