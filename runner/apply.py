@@ -20,6 +20,7 @@ from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.record import RunRecord, advance
+from runner.moving import check_moved
 from runner.node.checkpoints import newest_complete
 from runner.places import check_places
 from runner.plan import make_plan
@@ -30,7 +31,7 @@ from runner.spec.resolve import ResolvedRun, Resolver
 from runner.sync import is_here
 from runner.tasks import check_train_python, job_name, node_task, recorded_launch
 from runner.tip import check_not_older, require_tip
-from runner.trust import notes, trusted
+from runner.trust import trusted
 from runner.workspace import Workspace
 
 
@@ -121,9 +122,9 @@ def claim(
 
     def step(snapshot: Snapshot) -> Changes:
         check_not_older(workspace, snapshot, commit)
-        registry = trusted(workspace.repository, tip, snapshot, commit)
-        said = notes(tip, registry)
-        plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced, notes=said)
+        check_moved(workspace.repository, tip, snapshot, commit)
+        registry, notes = trusted(workspace.repository, tip, snapshot, commit)
+        plan, runs = make_plan(tree, snapshot, registry, head=commit, forced=forced, notes=notes)
         if expected is not None and plan.digest != expected:
             raise Refused(
                 f"the plan is another one now: its digest is {plan.digest[:12]}, not "

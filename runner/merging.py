@@ -12,8 +12,10 @@ from collections.abc import Hashable
 from runner.actions import FORESEEN, Action, Plan
 from runner.git.repository import CommitTree
 from runner.ledger.snapshot import Snapshot
+from runner.moving import check_request
 from runner.planned import Planned, plan_tree
 from runner.registry import FILE
+from runner.spec.check import load_registry
 from runner.spec.identity import digest
 from runner.workspace import Workspace
 
@@ -21,14 +23,16 @@ from runner.workspace import Workspace
 def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -> Planned:
     """Plan what merging `head` into `base` changes; both are commits.
 
-    Raises Refused where the two conflict, InvalidSpec where the merged registry.yaml is invalid.
+    Raises Refused where the two conflict or `head` names another ledger, InvalidSpec where the
+    merged registry.yaml is invalid.
     """
     repository = workspace.repository
     tree = CommitTree(repository, repository.merged_tree(base, head))
-    merged = plan_tree(workspace, snapshot, tree, head=head, base=base)
     before = CommitTree(repository, base)
     if before.read(FILE) is None:
-        return merged
+        return plan_tree(workspace, snapshot, tree, head=head, base=base)
+    check_request(load_registry(before), load_registry(tree))
+    merged = plan_tree(workspace, snapshot, tree, head=head, base=base)
     anyway = plan_tree(workspace, snapshot, before, head=base)
     return merged._replace(plan=without(merged.plan, anyway.plan))
 

@@ -2,7 +2,8 @@
 
     planned launches + ledger (this commit's, this month's, going on) -> launch, hold or wait
 
-Counted is what a run is expected to take at most, until it has ended; then what it took.
+Counted is what a run is expected to take at most, in a month's sum more once it goes on for longer;
+when it has ended, what it took.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from runner.errors import Refused
 from runner.forges.base import Forge
 from runner.ledger.record import Attempt, now
 from runner.ledger.snapshot import Snapshot
-from runner.ledger.spending import launched_at, month_of, spent_in, total
+from runner.ledger.spending import launched_at, spent_so_far, total
 from runner.registry import FILE, Policy, Registry
 from runner.spec.experiment import Experiment
 from runner.trust import in_force
@@ -118,7 +119,7 @@ def uses_before(snapshot: Snapshot, policy: Policy, commit: str | None) -> tuple
     limits = {name: limit for name, limit in set_ones.items() if limit is not None}
     if not limits:
         return ()
-    month = total(spent_in(snapshot, month_of(now())).values())
+    month = total(spent_so_far(snapshot, now()).values())
     per_apply = any(name.endswith("_per_apply") for name in limits)
     merge = total(launched_at(snapshot, commit) if commit and per_apply else ())
     used = {
@@ -189,16 +190,19 @@ def who_lifts(registry: Registry) -> str:
     if registry.forge == "none":
         unknown = f"{who} may lift it, and with `forge: none` nobody can be asked who that is"
         return unknown if owners else "anyone may lift it"
-    return f"{who} may lift it" if owners else f"nobody may: {FILE} names no owner of the policy"
+    return (
+        f"{who} may lift it" if owners else f"nobody may: {FILE} names no owner whose word counts"
+    )
 
 
 def is_owner(workspace: Workspace, login: str) -> bool:
     """Return whether `login`, as the forge knows the person, may lift ceilings.
 
     Asked of the settings in force, so that nobody makes themselves an owner by a merge that they
-    need one for. Raises as `runner.trust.in_force` does.
+    need one for. Nobody is one without a forge. Raises as `runner.trust.in_force` does.
     """
-    return _owns(_in_force(workspace), login)
+    registry = _in_force(workspace)
+    return registry.forge != "none" and _owns(registry, login)
 
 
 def may_lift(workspace: Workspace, forge: Forge) -> bool:

@@ -22,7 +22,8 @@ from runner.tasks import job_name
 from runner.telling.announce import announce, has_listener
 from runner.workspace import Workspace
 
-_TRAINING = frozenset({"training", "saving", "ended"})
+_AT_THE_GPUS = frozenset({"training", "saving"})
+_TRAINING = _AT_THE_GPUS | {"ended"}
 
 
 class Synced(NamedTuple):
@@ -166,12 +167,15 @@ def _gone(attempt: Attempt, beat: Heartbeat | None) -> Attempt:
 def _end(
     attempt: Attempt, beat: Heartbeat | None, outcome: Outcome, reason: str, cure: str
 ) -> Attempt:
+    # It may have trained between two looks; since when nobody saw, so from its claim on.
+    trained = beat is not None and (beat.step > 0 or beat.phase in _AT_THE_GPUS)
     return advance(
         attempt,
         "ended",
         outcome=outcome,
         reason=reason,
         cure=cure,
+        started_at=attempt.started_at or (attempt.claimed_at if trained else None),
         ended_at=now(),
         step=max(beat.step if beat else 0, attempt.step),
         steps=(beat.steps if beat else None) or attempt.steps,

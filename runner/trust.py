@@ -1,8 +1,9 @@
 """Whose registry.yaml counts: nobody raises a ceiling for the very change that needs it raised.
 
-Policy with its owners, permitted secrets, the variables of nodes and the webhook are read from the
-commit that was applied before; everything else from the commit itself. So a change of them counts
-from the apply after the one that merges it, and applying the same commit again lifts no hold.
+Policy with its owners, permitted secrets, the variables of nodes and the webhook count as the
+commit says that was applied before, and as the commit itself does where that is stricter: what a
+change of them permits counts from the apply after the one that merges it, what it forbids at once.
+So applying the same commit again lifts no hold. Everything else is read from the commit itself.
 """
 
 from __future__ import annotations
@@ -15,18 +16,27 @@ from runner.git.repository import CommitTree, Repository
 from runner.ledger.snapshot import Snapshot
 from runner.registry import FILE, Policy, Registry
 from runner.spec.check import load_registry
+from runner.stricter import stricter
 
-FIELDS = {
+LATER = {
     "policy": "the policy",
     "secrets": "the permitted secrets",
     "node_variables": "the variables that nodes get",
     "webhook": "the webhook",
 }
-"""The settings that are not taken from the commit itself, as people call them."""
+"""The settings that are not taken from the commit alone, as people call them."""
+
+AT_ONCE = {
+    "run_store": "the run store",
+    "dvc_remotes": "the DVC remotes",
+    "launcher": "the launcher",
+    "forge": "the forge",
+}
+"""The settings that are, and say where runs and what they leave go to."""
 
 
 class Settings(NamedTuple):
-    """The settings that count for a plan, and what it has to say about them."""
+    """The settings that count for a commit, and what a plan of it has to say about them."""
 
     registry: Registry
     notes: tuple[str, ...]
@@ -34,52 +44,70 @@ class Settings(NamedTuple):
 
 def trusted(
     repository: Repository, tip: Registry, snapshot: Snapshot, commit: str | None
-) -> Registry:
-    """Return `tip`, the settings of `commit`, with the `FIELDS` that count for applying it.
+) -> Settings:
+    """Return the settings that count for applying `commit`, whose own are `tip`.
 
     `commit` is None for what is no commit of the default branch, such as a work tree or a merge: it
     counts as what is applied next. The first apply uses its own. Raises Refused when the commit
-    whose settings count is out of reach, or they cannot be read.
+    that was applied before is out of reach, or its settings cannot be read.
     """
     source = _source(snapshot, commit)
     if source is None:
-        return tip
-    counting = _registry_at(repository, source)
-    return tip.model_copy(update={field: getattr(counting, field) for field in FIELDS})
+        return Settings(tip, ())
+    former = _registry_at(repository, source)
+    return Settings(stricter(former, tip), notes(former, tip))
 
 
 def in_force(repository: Repository, own: Registry, snapshot: Snapshot) -> Registry:
-    """Return `own` with the `FIELDS` that counted for the last apply: for what is launched by hand.
+    """Return what counts for what is launched by hand where the settings are `own`.
 
-    Raises as `trusted` does.
+    What counted for the last apply, or its commit's or `own` where those are stricter. Raises as
+    `trusted` does.
     """
-    return trusted(repository, own, snapshot, snapshot.applied())
+    applied = snapshot.applied()
+    if applied is None:
+        return own
+    last = trusted(repository, _registry_at(repository, applied), snapshot, applied)
+    return stricter(last.registry, own)
 
 
 def settings_of_plan(
     repository: Repository, tip: Registry, snapshot: Snapshot, commit: str | None
 ) -> Settings:
-    """Return what `trusted` does, with notes on what `tip` changes.
+    """Return what `trusted` does for a plan.
 
     A plan is advice: where the settings that count cannot be read it says so and holds everything.
     """
     try:
-        registry = trusted(repository, tip, snapshot, commit)
+        return trusted(repository, tip, snapshot, commit)
     except Refused as refusal:
         note = f"{refusal.message}: every launch is held in this plan, and no secret is permitted"
         screen.say(note)
         return Settings(_strictest(tip), (note,))
-    return Settings(registry, notes(tip, registry))
 
 
-def notes(tip: Registry, counting: Registry) -> tuple[str, ...]:
-    """Return what `tip` says other than the settings that count, in words for the plan."""
-    changed = [what for field, what in FIELDS.items() if _differs(field, tip, counting)]
-    if not changed:
-        return ()
-    *first, last = changed
-    what = f"{', '.join(first)} and {last}" if first else last
-    return (f"this changes {what}; it counts from the apply after the one that merges it",)
+def notes(former: Registry, tip: Registry) -> tuple[str, ...]:
+    """Return what `tip` changes, and from when on it counts, in words for the plan."""
+    later, at_once = (
+        [what for field, what in fields.items() if _differs(field, former, tip)]
+        for fields in (LATER, AT_ONCE)
+    )
+    told = []
+    if later:
+        told.append(
+            f"this changes {_listed(later)}; what it permits counts from the apply after the one "
+            "that merges it, what it forbids at once"
+        )
+    if at_once:
+        told.append(
+            f"this changes {_listed(at_once)}; what is launched from this merge on goes elsewhere"
+        )
+    return tuple(told)
+
+
+def _listed(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _differs(field: str, one: Registry, other: Registry) -> bool:
@@ -87,10 +115,10 @@ def _differs(field: str, one: Registry, other: Registry) -> bool:
 
 
 def _source(snapshot: Snapshot, commit: str | None) -> str | None:
-    """Return the commit whose settings count for `commit`; None for its own."""
+    """Return the commit that counts as applied before `commit`; None for the first."""
     applied = snapshot.applied()
     if applied is not None and applied == commit:
-        return snapshot.applied_before() or applied
+        return snapshot.applied_before()
     return applied
 
 

@@ -104,7 +104,7 @@ class PlannedRegistry:
         repository = self.workspace.repository
         tree = CommitTree(repository, repository.head())
         snapshot = self.snapshot
-        registry = trusted(repository, load_registry(tree), snapshot, tree.commit)
+        registry, _ = trusted(repository, load_registry(tree), snapshot, tree.commit)
         return make_plan(tree, snapshot, registry, head=tree.commit, forced=forced)
 
     # What has been run

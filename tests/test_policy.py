@@ -24,6 +24,10 @@ from runner.policy import Take, find_over, held_still, is_owner, may_lift
 from runner.retry import retry
 from runner.trust import in_force, trusted
 
+LATER = (
+    "this changes the policy; what it permits counts from the apply after the one that merges it, "
+    "what it forbids at once"
+)
 MakeRegistry = Callable[..., PlannedRegistry]
 GPUS = SPEC.replace("steps: 2", "steps: 100") + "resources: {accelerators: 'H100:8'}\n"
 """A spec whose hours and cost are forecast."""
@@ -204,7 +208,7 @@ def test_a_request_cannot_raise_its_own_ceiling(make: MakeRegistry) -> None:
     apply(registry)
     raised = {"registry.yaml": settings("launches_per_apply: 9")}
     registry.commit(raised, b=rate(SPEC, 2), c=rate(SPEC, 3))
-    told = ("this changes the policy; it counts from the apply after the one that merges it",)
+    told = (LATER,)
     for _ in range(2):
         plan = registry.plan()
         assert verbs(plan) == {"a": "keep", "b": "launch", "c": "hold"}
@@ -240,16 +244,17 @@ def test_everything_else_is_read_from_the_commit_itself(make: MakeRegistry) -> N
     more = "run_store: two\nsecrets: {x: [A, B]}\nwebhook: HOOK_B\nnode_variables: [AWS_X]\n"
     head = registry.commit({"registry.yaml": settings("owners: [mallory]", more)})
     workspace = registry.workspace
-    counting = trusted(workspace.repository, workspace.registry, registry.snapshot, head)
+    counting, notes = trusted(workspace.repository, workspace.registry, registry.snapshot, head)
     assert counting.run_store == "two"
     assert (counting.secrets, counting.webhook) == ({"x": ("A",)}, "HOOK_A")
-    assert (counting.node_variables, counting.policy.owners) == ((), ())
-    assert (
-        registry.plan()
-        .notes[0]
-        .startswith(
-            "this changes the policy, the permitted secrets, the variables that nodes get and the "
-        )
+    assert (counting.node_variables, counting.policy.launches_per_apply) == ((), 1)
+    later, at_once = registry.plan().notes
+    assert (later, at_once) == notes
+    assert later.startswith(
+        "this changes the policy, the permitted secrets, the variables that nodes get and the "
+    )
+    assert at_once == (
+        "this changes the run store; what is launched from this merge on goes elsewhere"
     )
 
 
@@ -466,16 +471,86 @@ def test_without_a_forge_anyone_may_where_no_owner_is_named(make: MakeRegistry) 
 
 
 def test_nobody_makes_themselves_an_owner(make: MakeRegistry) -> None:
-    registry = make("owners: [alice]")
+    hosted = "forge: github\n"
+    registry = make("owners: [alice]", hosted)
     apply(registry)
-    registry.commit({"registry.yaml": settings("owners: [mallory]")})
-    assert not is_owner(registry.workspace, "mallory")
-    apply(registry)
-    assert not is_owner(registry.workspace, "mallory")
-    assert is_owner(registry.workspace, "alice")
+    registry.commit({"registry.yaml": settings("owners: [Alice, mallory]", hosted)})
+    for _ in range(2):
+        assert not is_owner(registry.workspace, "mallory")
+        assert is_owner(registry.workspace, "alice")
+        apply(registry)
     registry.commit()
     apply(registry)
     assert is_owner(registry.workspace, "mallory")
+
+
+def test_an_owner_who_is_removed_is_none_at_once(make: MakeRegistry) -> None:
+    hosted = "forge: github\n"
+    registry = make("owners: [alice, mallory]", hosted)
+    apply(registry)
+    registry.commit({"registry.yaml": settings("owners: [alice]", hosted)})
+    for _ in range(2):
+        assert not is_owner(registry.workspace, "mallory")
+        assert is_owner(registry.workspace, "alice")
+        apply(registry)
+    # Nor by coming back: the last apply counted without them.
+    registry.commit({"registry.yaml": settings("owners: [alice, mallory]", hosted)})
+    assert not is_owner(registry.workspace, "mallory")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("owners: [alice]", ""),
+        ("owners: [alice]", "owners: [bob]"),
+        ("", "owners: [alice]"),
+    ],
+)
+def test_without_a_forge_a_change_of_owners_lets_nobody_lift(
+    make: MakeRegistry, before: str, after: str
+) -> None:
+    registry = make(before)
+    apply(registry)
+    registry.commit({"registry.yaml": settings(after)})
+    assert not may_lift(registry.workspace, NoForge())
+    assert not is_owner(registry.workspace, "alice")
+
+
+# What is taken back
+
+
+def test_a_lower_ceiling_counts_at_once(make: MakeRegistry) -> None:
+    registry = make("launches_per_apply: 9, gpus_at_once: 64", a=SPEC)
+    apply(registry)
+    lower = {"registry.yaml": settings("launches_per_apply: 1, usd_per_month: 5")}
+    registry.commit(lower, b=rate(SPEC, 2), c=rate(SPEC, 3))
+    for plan in (registry.plan(), apply(registry), apply(registry)):
+        assert verbs(plan)["c"] == "hold"
+        limits = {one.ceiling: one.limit for one in plan.policy}
+        assert limits == {"launches_per_apply": 1, "usd_per_month": 5, "gpus_at_once": 64}
+
+
+def test_a_secret_that_is_taken_back_is_refused_at_once(make: MakeRegistry) -> None:
+    named = "secrets: {'team/*': [HF_TOKEN, TEAM_KEY]}\n"
+    registry = make(more=named, a=SPEC)
+    apply(registry)
+    narrow = settings(more="secrets: {'*': [HF_TOKEN], 'team/safe/*': [TEAM_KEY]}\n")
+    keyed = rate(SPEC, 2) + "secrets: [TEAM_KEY, HF_TOKEN]\n"
+    registry.commit({"registry.yaml": narrow}, team__x=keyed, team__safe__y=rate(keyed, 3))
+    assert held_secret(registry.action("team/x"))
+    assert verbs(apply(registry)) == {"a": "keep", "team/x": "refuse", "team/safe/y": "launch"}
+
+
+@pytest.mark.parametrize("place", ["node_variables: [AWS_X]", "webhook: HOOK"])
+def test_what_a_node_and_the_world_are_told_is_taken_back_at_once(
+    make: MakeRegistry, place: str
+) -> None:
+    registry = make(more=f"{place}\n")
+    apply(registry)
+    registry.commit({"registry.yaml": SETTINGS})
+    workspace = registry.workspace
+    counting = in_force(workspace.repository, workspace.registry, registry.snapshot)
+    assert (counting.node_variables, counting.webhook) == ((), None)
 
 
 # Another attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal, NamedTuple
 
 from runner import screen
@@ -15,6 +16,7 @@ from runner.launchers.base import Launcher
 from runner.policy import is_owner
 from runner.report.outcome import describe
 from runner.spec.experiment import NAME
+from runner.tip import require_tip
 from runner.workspace import Workspace
 
 Verb = Literal["launch", "rerun", "retry", "cancel"]
@@ -58,7 +60,8 @@ def sync_event(workspace: Workspace) -> int:
 def perform(workspace: Workspace, verb: Verb, what: str, login: str) -> Result:
     """Do what somebody with write access asks for; `login` decides whether ceilings are lifted.
 
-    Raises as the commands of the same names do.
+    A workflow that is run again lifts none: GitHub keeps the login of who asked first, and lets
+    others start it. Raises as the commands of the same names do.
     """
     screen.say(f"{login} asks: {verb} {what}")
     if verb == "cancel":
@@ -66,7 +69,13 @@ def perform(workspace: Workspace, verb: Verb, what: str, login: str) -> Result:
         ended = f"{record.run_id} {record.experiment}: {describe(record.latest)}"
         return Result((ended,), 0)
     by_owner = is_owner(workspace, login)
+    if by_owner and is_run_again():
+        screen.say(f"this job is run again: no ceiling is lifted before {login} asks anew")
+        by_owner = False
     if verb == "retry":
+        tip = require_tip(workspace)
+        if tip.superseded_by:
+            return Result((f"superseded by {tip.superseded_by[:12]}: nothing done; ask again",), 0)
         done = retry_and_follow(
             workspace, _launcher(workspace), what, wait=False, by_owner=by_owner
         )
@@ -74,6 +83,11 @@ def perform(workspace: Workspace, verb: Verb, what: str, login: str) -> Result:
     names = frozenset({what})
     forced = Forced(launch=names) if verb == "launch" else Forced(rerun=names)
     return _told(_apply(workspace, forced._replace(by_owner=by_owner)))
+
+
+def is_run_again() -> bool:
+    """Whether somebody had GitHub repeat this job, with the event that started it first."""
+    return os.environ.get("GITHUB_RUN_ATTEMPT", "1") != "1"
 
 
 def _apply(workspace: Workspace, forced: Forced = NOTHING_FORCED) -> Done:

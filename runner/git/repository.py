@@ -18,6 +18,7 @@ from runner.git.fast_import import commit_stream
 from runner.git.partial import Promised
 from runner.git.process import NETWORK_SECONDS, GitProcess
 from runner.git.remote import Remote
+from runner.printable import one_line
 
 CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 """Where an untracked file may change what a run means, so that it makes the tree dirty."""
@@ -108,6 +109,14 @@ class Repository:
         begins_here = len(found) == 1 and self.is_shallow()
         return None if not found or begins_here else found[0]
 
+    def changes(self, commit: str, path: str) -> list[str]:
+        """Return the commits of the first-parent history of `commit` that changed `path`.
+
+        The newest first; what was changed before a shallow clone begins is missing.
+        """
+        options = ("--first-parent", "--format=%H")
+        return self._git.call("log", *options, commit, "--", path).text.split()
+
     def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
         """Return the changed tracked paths, and the untracked ones below `folders`."""
         answer = self._git.call("status", "--porcelain", "-z", "--no-renames", "-uall")
@@ -189,8 +198,9 @@ class Repository:
             return tree
         if answer.status == 1:
             more = f" and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
+            shown = ", ".join(map(one_line, conflicts[:3]))
             raise Refused(
-                f"{head[:12]} conflicts with {base[:12]} in {', '.join(conflicts[:3])}{more}",
+                f"{head[:12]} conflicts with {base[:12]} in {shown}{more}",
                 cure="merge the base into it and resolve them",
             )
         raise Refused(f"{head[:12]} cannot be merged into {base[:12]}: {answer.last_line}")

@@ -40,6 +40,8 @@ _INHERITED = re.compile(
     r"HF_HUB_OFFLINE|PYTHONPATH"
 )
 """What a run gets of the caller's environment, besides the secrets that its spec names."""
+_NO_GPUS = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
+"""No device has this index. Not empty: Ray then refuses the devices that are pretended on a CPU."""
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 """Node programs that this process has started; they may outlive it."""
@@ -143,14 +145,16 @@ def _started(folder: Path) -> bool:
 def _environment(task: NodeTask) -> Mapping[str, str]:
     """Return what the run may know: the ordinary variables, its secrets and the node's variables.
 
-    No other token, and none of the forge's whatever is named.
+    No other token, and none of the forge's whatever is named; and no GPU for a run that declares
+    none, as it counts as taking none.
     """
     wanted = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
     named = (*task.spec.secrets, *task.node_variables)
     secrets = {
         name: os.environ[name] for name in named if name in os.environ and not is_of_forge(name)
     }
-    return {**wanted, **secrets, job.MARKER: task.job}
+    hidden = {} if task.spec.resources.gpus_per_node else _NO_GPUS
+    return {**wanted, **secrets, **hidden, job.MARKER: task.job}
 
 
 def _reap() -> None:

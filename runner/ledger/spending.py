@@ -97,6 +97,27 @@ def spending_files(snapshot: Snapshot, records: Iterable[RunRecord]) -> dict[str
     return {spending_path(month): _json(entries) for month, entries in months.items()}
 
 
+def spent_so_far(snapshot: Snapshot, moment: str) -> dict[str, Spent]:
+    """Return `spent_in` of the month of `moment`, with what goes on longer than was promised."""
+    month = month_of(moment)
+    spent = spent_in(snapshot, month)
+    for record in snapshot.records(snapshot.active()).values():
+        key = f"{record.run_id}/{record.latest.number}"
+        if key in spent:
+            spent[key] = _at_least(spent[key], record.latest, moment)
+    return spent
+
+
+def _at_least(promised: Spent, attempt: Attempt, moment: str) -> Spent:
+    """Return what was promised of an attempt that goes on, or what it has taken by now if more."""
+    hours = (attempt.gpus or 0) * _hours(attempt, moment)
+    if hours <= (promised.gpu_hours or 0.0):
+        return promised
+    usd = _cost(attempt, promised, hours)
+    more = {"gpu_hours": round(hours, 3), "usd": promised.usd if usd is None else usd}
+    return promised.model_copy(update=more)
+
+
 def spent_by(attempt: Attempt) -> Spent:
     """Return what an attempt takes, by its promise until it has ended.
 
@@ -106,7 +127,7 @@ def spent_by(attempt: Attempt) -> Spent:
     expected = Spent(commit=attempt.commit, gpu_hours=attempt.gpu_hours, usd=attempt.usd)
     if attempt.state != "ended" or attempt.gpus is None:
         return expected
-    hours = attempt.gpus * _hours(attempt)
+    hours = attempt.gpus * _hours(attempt, attempt.ended_at)
     return expected.model_copy(
         update={"gpu_hours": round(hours, 3), "usd": _cost(attempt, expected, hours)}
     )
@@ -122,10 +143,10 @@ def _cost(attempt: Attempt, expected: Spent, hours: float) -> float | None:
     return round(expected.usd * hours / expected.gpu_hours, 2)
 
 
-def _hours(attempt: Attempt) -> float:
-    if attempt.started_at is None or attempt.ended_at is None:
+def _hours(attempt: Attempt, until: str | None) -> float:
+    if attempt.started_at is None or until is None:
         return 0.0
-    took = datetime.fromisoformat(attempt.ended_at) - datetime.fromisoformat(attempt.started_at)
+    took = datetime.fromisoformat(until) - datetime.fromisoformat(attempt.started_at)
     return max(0.0, took.total_seconds() / HOUR)
 
 

@@ -154,6 +154,21 @@ def test_a_node_gets_the_variables_that_are_named_and_never_the_forges(
     assert set().union(*told) == {"STORE_KEY", "MY_TOKEN"}
 
 
+@pytest.mark.parametrize(("accelerators", "seen"), [(None, "-1"), ("H100:2", "3,5")])
+def test_a_run_that_declares_no_gpus_sees_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, accelerators: str | None, seen: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    task = bench.task("one")
+    resources = task.spec.resources.model_copy(update={"accelerators": accelerators})
+    spec = task.spec.model_copy(update={"resources": resources})
+    bench.launcher.submit(task.model_copy(update={"spec": spec}))
+    bench.await_starts(1)
+    told = [process.environ() for process in job.marked_processes("one")]
+    assert {one["CUDA_VISIBLE_DEVICES"] for one in told} == {seen}
+    assert {one.get("HIP_VISIBLE_DEVICES") for one in told} == {None if accelerators else "-1"}
+
+
 def test_logs_are_lines_and_end_with_the_job(bench: Bench) -> None:
     name = bench.launcher.submit(bench.task("one", train_python="/nonexistent/python"))
     bench.await_end(name)

@@ -240,7 +240,7 @@ def test_nothing_to_do_is_one_line(made: Make) -> None:
 
 def test_a_change_of_the_policy_alone_is_seen(made: Make) -> None:
     plan, about = made("nothing")
-    note = "this changes the policy; it counts from the apply after the one that merges it"
+    note = "this changes the policy; what it permits counts from the apply after, the rest at once"
     changed = plan.model_copy(update={"notes": (note,)})
     assert headline(changed) == "this changes the policy"
     comment = plan_comment(changed, about)
