@@ -333,6 +333,16 @@ def test_this_months_count_whatever_commit_they_are_of(make: MakeRegistry) -> No
     assert verbs(plan)["c"] == "hold"
 
 
+def test_what_goes_on_for_too_long_takes_of_the_months_room(make: MakeRegistry) -> None:
+    registry = make(a=GPUS)
+    hours, _ = forecast(registry)
+    limit = hours * 1000
+    registry.commit({"registry.yaml": settings(f"gpu_hours_per_month: {limit}")})
+    registry.run("running", claimed_at=now(), started_at="2020-01-01T00:00:00Z")
+    registry.commit(b=rate(GPUS, 2))
+    assert verbs(registry.plan())["b"] == "hold"
+
+
 # GPUs at once
 
 

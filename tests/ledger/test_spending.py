@@ -10,7 +10,15 @@ from runner.errors import Refused
 from runner.ledger.branch import Draft, Ledger
 from runner.ledger.record import RunRecord, advance
 from runner.ledger.snapshot import Snapshot
-from runner.ledger.spending import Spent, Sum, launched_at, spent_by, spent_in, total
+from runner.ledger.spending import (
+    Spent,
+    Sum,
+    launched_at,
+    spent_by,
+    spent_in,
+    spent_so_far,
+    total,
+)
 
 COMMIT = "c" * 40
 PROMISE = {"gpus": 8, "gpu_hours": 16.0, "usd": 48.0, "claimed_at": "2026-01-31T23:59:59Z"}
@@ -79,6 +87,41 @@ def test_a_retry_counts_beside_what_the_first_attempt_took(ledger: Ledger) -> No
 def test_what_an_ended_attempt_took(changes: dict[str, object], hours: float, usd: float) -> None:
     attempt = ended(make_record(**PROMISE), "cancelled", **changes).latest
     assert spent_by(attempt) == Spent(commit=COMMIT, gpu_hours=hours, usd=usd)
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours", "usd"),
+    [
+        ("2026-01-31T11:59:00Z", 16, 48),  # within the promise
+        ("2026-01-31T16:00:00Z", 48, 144),
+    ],
+)
+def test_what_goes_on_for_longer_than_was_promised_counts_as_it_goes(
+    ledger: Ledger, moment: str, hours: float, usd: float
+) -> None:
+    promise = {**PROMISE, "claimed_at": "2026-01-31T09:00:00Z"}
+    running = {"state": "running", "started_at": "2026-01-31T10:00:00Z"}
+    record = make_record("one", **promise, **running)
+    snapshot = put(ledger, record, make_record("two", **promise))
+    spent = spent_so_far(snapshot, moment)
+    assert spent[f"{record.run_id}/1"] == Spent(commit=COMMIT, gpu_hours=hours, usd=usd)
+    assert total(spent.values()) == Sum(2, hours + 16, usd + 48)
+    ended_now = ended(record, ended_at="2026-01-31T10:30:00Z")
+    assert total(spent_so_far(put(ledger, ended_now), moment).values()) == Sum(2, 20, 60)
+
+
+@pytest.mark.parametrize(("price", "usd"), [(None, None), (5.0, 5.0)])
+def test_of_what_was_not_known_the_hours_that_have_gone_by_count(
+    ledger: Ledger, price: float | None, usd: float | None
+) -> None:
+    promise = {**PROMISE, "gpu_hours": None, "usd": price}
+    running = {"state": "running", "started_at": "2026-01-31T23:59:59Z"}
+    snapshot = put(ledger, make_record("one", **promise, **running))
+    [spent] = spent_so_far(snapshot, "2026-01-31T23:59:59Z").values()
+    assert (spent.gpu_hours, spent.usd) == (None, price)
+    snapshot = put(ledger, make_record("two", **{**promise, "started_at": "2026-01-31T22:59:59Z"}))
+    spent = spent_so_far(snapshot, "2026-01-31T23:59:59Z")[f"{make_record('two').run_id}/1"]
+    assert (spent.gpu_hours, spent.usd) == (8, usd)
 
 
 def test_without_a_price_the_hours_are_known_and_the_cost_is_not() -> None:
