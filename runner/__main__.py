@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from runner.errors import EXIT_BUG, EXIT_INTERRUPTED, InvalidSpec, RunnerError
+from runner.printable import one_line
 
 
 def main() -> None:
@@ -93,9 +94,9 @@ def _tell_bug() -> int:
     with tempfile.NamedTemporaryFile("w", prefix="runner-bug-", suffix=".log", delete=False) as log:
         traceback.print_exc(file=log)
     kind, error, _ = sys.exc_info()
-    first = str(error).strip().splitlines()[:1]
+    first = str(error).strip().splitlines()[:1]  # it may quote what a stranger wrote
     name = kind.__name__ if kind else "an error"
-    click.echo(f"runner: this is a bug of the runner: {name}: {''.join(first)}", err=True)
+    click.echo(f"runner: this is a bug of the runner: {name}: {one_line(''.join(first))}", err=True)
     click.echo(f"  log: {Path(log.name)}   please report it with this file", err=True)
     return EXIT_BUG
 

@@ -19,7 +19,7 @@ from runner.errors import Refused
 from runner.registry import find_root
 from runner.spec.experiment import NAME
 from runner.spec.fields import nearest
-from runner.spec.load import Specs, is_base, path_of
+from runner.spec.load import TAKEN, Specs, is_base, path_of
 from runner.spec.scalars import shown
 from runner.spec.tree import WorkTree
 
@@ -61,10 +61,11 @@ def new(start: Path, name: str, source: str = DEFAULT) -> tuple[str, ...]:
     """
     root = find_root(start)
     short = name.removeprefix("experiments/").removesuffix(".yaml")
-    if not NAME.fullmatch(short) or is_base(short):
+    if not NAME.fullmatch(short) or is_base(short) or short == TAKEN:
         raise Refused(
             f"{shown(short)} cannot name an experiment",
-            cure="name it in small letters, digits, `.`, `_`, `-`, with `/` between folders",
+            cure="name it in small letters, digits, `.`, `_`, `-`, with `/` between folders"
+            f"; `{TAKEN}` alone is taken by the status of plans",
         )
     if (root / path_of(short)).exists():
         raise Refused(f"{path_of(short)} is there already", cure="take another name, or edit it")

@@ -9,11 +9,11 @@ LONGEST = 200
 def one_line(text: str) -> str:
     """Return `text` on one line, control characters escaped, its middle cut where it is long.
 
-    Colons that are together are pulled apart: `::` could begin a command to a forge's runner.
+    `::` and `##[` are pulled apart: either could begin a command to a forge's runner.
     """
     plain = text if text.isprintable() else ascii(text)[1:-1]
     if len(plain) > LONGEST:
         plain = f"{plain[: LONGEST // 2]}…{plain[1 - LONGEST // 2 :]}"
     while "::" in plain:
         plain = plain.replace("::", ": :")
-    return plain
+    return plain.replace("##[", "## [")

@@ -60,6 +60,20 @@ def test_a_conflict_names_the_files(registry: PlannedRegistry) -> None:
         merging(registry)
 
 
+def test_paths_of_a_conflict_are_on_one_line_and_not_too_long(registry: PlannedRegistry) -> None:
+    paths = ("a\n::error::x\u202e", "b/" + "y" * 250, "##[error]")
+    registry.commit(dict.fromkeys(paths, "base\n"))
+    git(registry.folder, "switch", "--quiet", "--create", "topic")
+    registry.commit(dict.fromkeys(paths, "theirs\n"))
+    git(registry.folder, "switch", "--quiet", "main")
+    registry.commit(dict.fromkeys(paths, "ours\n"))
+    with pytest.raises(Refused, match="conflicts with") as caught:
+        merging(registry)
+    assert r" in ## [error], a\n: :error: :x\u202e, b/yyy" in caught.value.message
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
 def test_settings_that_cannot_be_read_refuse_the_whole(registry: PlannedRegistry) -> None:
     git(registry.folder, "switch", "--quiet", "--create", "topic")
     registry.commit({"registry.yaml": "apiVersion: rollbook/v1\nlinage: x\n"})

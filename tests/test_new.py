@@ -64,7 +64,7 @@ def test_nothing_is_written_over(registry):
     assert (registry / "experiments/x.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["Big", "bases/x", "../x", "a b", ""])
+@pytest.mark.parametrize("name", ["Big", "bases/x", "../x", "a b", "", "plan"])
 def test_what_cannot_name_an_experiment_is_refused(registry, name):
     with pytest.raises(Refused, match="cannot name an experiment"):
         new(registry, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from runner import screen
 from runner.ci.chat import VERBS, Command, parse
@@ -12,11 +13,16 @@ from runner.ci.event import CommentEvent, read
 from runner.ci.trial import STEPS, Trial
 from runner.errors import EXIT_REFUSED, Refused, RunnerError
 from runner.forges import open_forge
-from runner.forges.base import Forge
-from runner.forges.toolkit import set_output
+from runner.forges.base import COMMENT_LIMIT, Forge
+from runner.forges.toolkit import commands_stopped, set_output
 from runner.report.markdown import to_markdown
 from runner.report.page import Block, Code, Page, Table, paragraph
 from runner.workspace import Workspace
+
+MOST_OF_A_LINE = 2000
+"""Characters of one line of an answer."""
+ROOM_FOR_MORE = 100
+"""Bytes kept for the line that says how many are left out."""
 
 
 def answer_comment(workspace: Workspace) -> int:
@@ -39,7 +45,8 @@ def answer_comment(workspace: Workspace) -> int:
         page, code = _answer(workspace, forge, event, command, problem)
     except RunnerError as error:
         page, code = _failed(error), error.exit_code
-        screen.print_error(error.message, error.cure)
+        with commands_stopped():
+            screen.print_error(error.message, error.cure)
     forge.reply(event.issue.number, to_markdown(page))
     return code
 
@@ -62,7 +69,22 @@ def _answer(
     if command.verb == "try":
         return _grant_trial(forge, event.issue.number, command.name), 0
     result: Result = perform(workspace, command.verb, command.name, login)
-    return Page(tuple(paragraph(line) for line in result.lines)), result.exit_code
+    return _told(result.lines), result.exit_code
+
+
+def _told(lines: Sequence[str]) -> Page:
+    """Return as many lines as a comment takes, and how many more there are."""
+    blocks: list[Block] = []
+    room = COMMENT_LIMIT - ROOM_FOR_MORE
+    for line in lines:
+        shown = f"{line[:MOST_OF_A_LINE]}…" if len(line) > MOST_OF_A_LINE else line
+        block = paragraph(shown)
+        room -= len(to_markdown(Page((block,))).encode()) + 2
+        if room < 0:
+            blocks.append(paragraph(f"… and {len(lines) - len(blocks):,} more"))
+            break
+        blocks.append(block)
+    return Page(tuple(blocks))
 
 
 def _grant_trial(forge: Forge, number: int, name: str) -> Page:
@@ -86,12 +108,11 @@ def _help(problem: Refused | None) -> Page:
         ((Code(f"/runner {verb}" + ("" if verb == "help" else " NAME")),), (text,))
         for verb, text in VERBS.items()
     )
-    wrong: tuple[Block, ...] = (paragraph(f"{problem.message}. There is:"),) if problem else ()
+    wrong = _told([f"{problem.message}. There is:"]).blocks if problem else ()
     return Page((*wrong, Table(("comment", "what it does"), rows)))
 
 
 def _failed(error: RunnerError) -> Page:
     """Say what was refused, or what failed outside, and the cure."""
     what = "Refused: " if error.exit_code == EXIT_REFUSED else "This did not work: "
-    cure = (paragraph(error.cure),) if error.cure else ()
-    return Page((paragraph(f"{what}{error.message}"), *cure))
+    return _told([f"{what}{error.message}", *([error.cure] if error.cure else [])])

@@ -39,7 +39,8 @@ def plan_event(workspace: Workspace, artifact: Path | None) -> int:
         merged = plan_merge(workspace, workspace.ledger.fetch(), request.base, request.head)
     except Refused as refusal:
         tell_refusal(forge, refusal, request, prefix)
-        screen.print_error(refusal.message, refusal.cure)
+        with toolkit.commands_stopped():
+            screen.print_error(refusal.message, refusal.cure)
         return EXIT_REFUSED
     checked = bool(artifact and not request.from_fork and _bundle(merged, artifact))
     about = about_request(forge, request, merged, None if checked else ())

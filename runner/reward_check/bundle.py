@@ -24,6 +24,8 @@ from runner.spec.tree import Tree
 
 SECONDS = 120
 """How long the check of one reward may take."""
+SECONDS_OF_ALL = 480
+"""How long the checks of all rewards may take; a job has ten minutes."""
 MOST_BYTES = 2**20
 """Of one file of code."""
 MOST_FILES = 300
@@ -75,7 +77,7 @@ def write_bundle(
     folder = Path(inside.__file__).parent
     for module in sorted(folder.glob("*.py")):
         _write(target / _PACKAGE / module.name, module.read_bytes())
-    cases = {"seconds": seconds, "rewards": entries}
+    cases = {"seconds": seconds, "seconds_of_all": SECONDS_OF_ALL, "rewards": entries}
     _write(target / "cases.json", json.dumps(cases, indent=1).encode())
     return tuple(rewards)
 

@@ -29,6 +29,8 @@ from runner.spec.tree import Tree
 MOST_ROWS = 20
 MOST_BYTES = 8192
 """Of a sample."""
+MOST_LEVELS = 50
+"""Of lists and objects in a row: writing what is nested deeper could end the process."""
 SMALL = 2**20
 """Bytes up to which a dataset that git tracks is read itself."""
 _REFERENCES = ("solution", "answer", "response", "reference")
@@ -124,7 +126,7 @@ def _told(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         holders = (row.get("reward_model"), row.get("reward_spec"), row)
         truths = (one.get("ground_truth") for one in holders if isinstance(one, dict))
         truth = next((one for one in truths if one is not None), None)
-        if truth is None:
+        if truth is None or _depth_exceeds(row, MOST_LEVELS):
             continue
         extra = row.get("extra_info")
         one = {
@@ -135,6 +137,16 @@ def _told(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             json.dumps(one)
             told.append(one)
     return told
+
+
+def _depth_exceeds(value: Any, most: int) -> bool:
+    """Whether lists and objects are nested deeper than `most`; found without recursion."""
+    level = [value]
+    for _ in range(most):
+        inner = (one.values() if isinstance(one, dict) else one for one in level
+                 if isinstance(one, (dict, list)))  # fmt: skip
+        level = [child for children in inner for child in children]
+    return any(isinstance(one, (dict, list)) for one in level)
 
 
 def _reference(row: dict[str, Any], extra: Any, truth: Any) -> str:

@@ -121,7 +121,7 @@ def _chosen(name: str, names: list[str], specs: Specs) -> str:
     short = name.removeprefix("./").removeprefix("experiments/").removesuffix(".yaml")
     if short in names:
         return short
-    misnamed = specs.findings.get(name)
+    misnamed = specs.findings.get(name) or specs.findings.get(path_of(short))
     if misnamed:
         raise InvalidSpec((misnamed,))
     near = nearest(short, names)

@@ -23,6 +23,8 @@ from runner.spec.yaml import Document, parse
 
 FOLDER = "experiments"
 BASES = "bases/"
+TAKEN = "plan"
+"""No name of an experiment: its status beside a commit would be that of a request's plan."""
 MAX_DEPTH = 10
 MAX_BASES = 10
 
@@ -149,6 +151,11 @@ class Specs:
         names = []
         for path in paths:
             name = path.removeprefix(f"{FOLDER}/").removesuffix(".yaml")
+            if name == TAKEN:
+                message = f"`{TAKEN}` is the status of a pull request's plan, and no experiment's"
+                cure = f"git mv {path} {FOLDER}/<another name>.yaml"
+                self.findings[path] = _whole(path, "spec.name", message, cure)
+                continue
             if NAME.fullmatch(name) and len(name) <= 200:
                 names.append(name)
                 continue

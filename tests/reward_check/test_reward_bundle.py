@@ -145,6 +145,15 @@ def test_small_lines_in_git_need_no_sample():
     assert (len(told), origin) == (20, "d.jsonl")
 
 
+def test_rows_that_are_nested_too_deep_to_be_written_are_none(tmp_path):
+    """Each depth is tried: somewhere reading still works, and writing does not any more."""
+    for depth in range(40, 1000, 10):
+        deep = "[" * depth + "]" * depth
+        line = f'{{"ground_truth": 1, "extra_info": {deep}}}'.encode()
+        rows, _ = committed_rows(MemoryTree({"a.jsonl": line}), ["a.jsonl"])
+        assert len(rows) == (depth < 50)
+
+
 def test_a_sample_is_small_and_has_ground_truths():
     rows = [row(n, extra_info={"text": "x" * 1000}) for n in range(20)]
     assert 6 <= len(sample_of(rows).splitlines()) <= 7

@@ -16,7 +16,8 @@ import pytest
 from rewards import CASES, EQUAL, check, function, kinds, note
 
 from runner.reward_check.bundle import write_bundle
-from runner.reward_check.result import read_checked
+from runner.reward_check.here import check_rewards
+from runner.reward_check.result import Checked, read_checked
 from runner.spec.tree import MemoryTree
 
 RIGHT = "return float(solution_str == ground_truth)"
@@ -176,6 +177,71 @@ def test_a_forged_result_does_not_count():
         "{'end': True, 'verdict': 'ok'}", "{'score': 1.0, 'network': ['x' * 10**6]}"
     )
     assert len(str(check(function(flood)))) < 20_000
+
+
+FORGED = {
+    "a number for a list": "'network': 1, 'files': True",
+    "objects for lists": "'network': {'a': 1}, 'files': [[1], {}, None]",
+    "seconds of 400 digits": "'score': 1.0, 'seconds': 10**400",
+    "negative seconds": "'score': 1.0, 'seconds': -10**9",
+    "no number of seconds": "'score': 1.0, 'seconds': float('nan')",
+    "a score of 400 digits": "'score': 10**400, 'seconds': 1",
+    "no texts": "'problem': [[1]], 'swallowed': {'a': 10**400}",
+    "nested": "'problem': eval('[' * 90 + ']' * 90)",
+}
+
+
+@pytest.mark.parametrize("reply", FORGED.values(), ids=FORGED)
+def test_a_forged_reply_costs_no_other_reward_its_table(reply):
+    body = (
+        "import os, json\nfor fd in range(3, 20):\n    try:\n"
+        f"        os.write(fd, json.dumps({{{reply}}}).encode() + b'\\n')\n"
+        "    except OSError:\n        pass\n" + RIGHT
+    )
+    forged, honest = check_all(function(body), f"{CASES}{EQUAL}", seconds=5)
+    assert honest.table.verdict == "ok"
+    assert forged.table.verdict in ("bad", "note")
+
+
+GREETINGS = {
+    "missing": {"missing": 1},
+    "cases": {"cases": [["42", "42", 10**400]]},
+    "nested": {"cases": [["42", [[]] * 50, 1.0], ["41", {}, 0.0]]},
+    "problem": {"problem": {"a": [1]}},
+}
+
+
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
+def test_a_forged_greeting_costs_no_other_reward_its_table(greeting):
+    before = (
+        "import os\nfor fd in range(3, 20):\n    try:\n"
+        f"        os.write(fd, {json.dumps(greeting)!r}.encode() + b'\\n')\n"
+        "    except OSError:\n        pass\n"
+    )
+    _forged, honest = check_all(function(RIGHT, before), f"{CASES}{EQUAL}", seconds=5)
+    assert honest.table.verdict == "ok"
+
+
+def test_cases_with_scores_that_no_float_holds_are_none():
+    found = check(f"CASES = [('42', '42', 10**400), ('43', '42', 0.0)]\n{EQUAL}")
+    assert found.table.rows_from.startswith("made-up numbers")
+
+
+def test_all_rewards_together_have_an_end(monkeypatch):
+    monkeypatch.setattr(sys.modules[write_bundle.__module__], "SECONDS_OF_ALL", 3)
+    hangs = function("while True:\n    pass")
+    first, second, third = check_all(hangs, hangs, f"{CASES}{EQUAL}", seconds=2)
+    assert kinds(first) == {"stopped"}
+    for late in (second, third):
+        assert late.table.verdict == "note"
+        assert late.table.error.startswith("not reached: the ")
+
+
+def check_all(*sources: str, seconds: int) -> list[Checked]:
+    """The results for several rewards, checked by one program in their order."""
+    files = {f"reward/r{n}.py": source.encode() for n, source in enumerate(sources)}
+    rewards: dict[str, tuple[str, ...]] = {f"{path}:compute_score": () for path in files}
+    return list(check_rewards(MemoryTree(files), rewards, seconds))
 
 
 def test_what_it_prints_is_no_command_to_the_forge(tmp_path):

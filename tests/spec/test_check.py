@@ -102,6 +102,17 @@ def test_names():
         assert not NAME.fullmatch(name)
 
 
+def test_the_name_of_the_plans_own_status_is_refused_with_the_cure():
+    files = {f"experiments/{name}.yaml": GRPO.encode() for name in ("plan", "plan/a", "plans")}
+    loaded = load_experiments(MemoryTree(files))
+    assert [one.name for one in loaded.experiments] == ["plan/a", "plans"]
+    (finding,) = loaded.findings
+    assert (finding.path, finding.rule) == ("experiments/plan.yaml", "spec.name")
+    assert finding.cure == "git mv experiments/plan.yaml experiments/<another name>.yaml"
+    with pytest.raises(InvalidSpec):
+        load_experiments(MemoryTree(files), ["plan"])
+
+
 def test_importing_the_readers_loads_nothing_heavy():
     heavy = "git fsspec rich dvc pandas numpy torch ray sky wandb pyarrow matplotlib asyncio"
     code = (

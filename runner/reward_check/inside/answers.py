@@ -39,6 +39,8 @@ MADE_UP = ("42", "17", "305")
 MOST_ROWS = 20
 FEW = 5
 LONGEST_TRUTH = 2000
+LARGEST_SCORE = 1e300
+"""What is below it is finite, and an integer below it can be made a float."""
 NOISE_TOKENS = 2000
 HUGE_CHARACTERS = 200_000
 
@@ -98,7 +100,7 @@ def cases_in(value: Any) -> tuple[Case, ...]:
         answer, truth, score = one
         if not isinstance(answer, str) or isinstance(score, bool):
             return ()
-        if not isinstance(score, (int, float)):
+        if not isinstance(score, (int, float)) or not abs(score) < LARGEST_SCORE:
             return ()
         found.append(Case(answer, truth, float(score)))
     return tuple(found[:200])

@@ -25,6 +25,7 @@ from .talk import Ended, Talk
 VERSION = 1
 LONGEST = 500
 """Characters of a text in result.json: longer ones are refused by who reads it."""
+MOST_SECONDS = 86_400
 HUNG = 10.0
 """Seconds that one call may take alone before the deadline counts as its fault."""
 
@@ -37,7 +38,7 @@ def main() -> int:
         subject.main()
     folder = Path(sys.argv[0]).resolve().parent
     content = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
-    tables = [_table(reward, content["seconds"]) for reward in content["rewards"]]
+    tables = _tables(content["rewards"], content["seconds"], content["seconds_of_all"])
     written = folder / f".result.{os.getpid()}"
     text = json.dumps({"version": VERSION, "tables": tables}, indent=1)
     written.write_text(text, encoding="utf-8")
@@ -53,6 +54,21 @@ def _line(table: dict[str, Any]) -> str:
     return f"reward check of {plain.replace('##[', '## [')}"[:300]
 
 
+def _tables(
+    rewards: list[dict[str, Any]], seconds: int, seconds_of_all: int
+) -> list[dict[str, Any]]:
+    """Check each reward while there is time for a whole check, the first in any case."""
+    started = time.monotonic()
+    tables: list[dict[str, Any]] = []
+    for reward in rewards:
+        spent = time.monotonic() - started
+        if tables and spent + seconds > seconds_of_all and not reward["error"]:
+            before = f"the {len(tables)} checks before took {spent:.0f} s"
+            reward = {**reward, "error": f"not reached: {before}"}
+        tables.append(_table(reward, seconds))
+    return tables
+
+
 def _table(reward: dict[str, Any], seconds: int) -> dict[str, Any]:
     """Check one reward; return its table."""
     started = time.monotonic()
@@ -60,7 +76,11 @@ def _table(reward: dict[str, Any], seconds: int) -> dict[str, Any]:
     if reward["error"]:
         check.error = reward["error"]
     else:
-        check.run()
+        try:
+            check.run()
+        except Exception as error:  # a reward may forge any reply: no other's table is lost by it
+            check.lines = []
+            check.error = f"not checked: its replies have no sense ({type(error).__name__})"
     lines = check.lines
     verdict = "note" if check.error else judge.summary(lines)
     return {
@@ -99,7 +119,8 @@ class _Check:
             form = self._converse(talk)
         except Ended:
             ended = True
-        status = talk.close()
+        finally:
+            status = talk.close()
         if status == isolation.NO_ISOLATION:
             why = _plain(talk.print.decode(errors="replace"))[:200]
             self.error = f"the network could not be cut: not run ({why})"
@@ -118,9 +139,9 @@ class _Check:
     def _converse(self, talk: Talk) -> str:
         """Make all calls; return the name of the form of right answers, empty for the cases'."""
         greeting = self._receive(talk)
-        self._missing = [_plain(str(name))[:60] for name in greeting.get("missing") or ()][:5]
+        self._missing = [_plain(name)[:60] for name in _texts(greeting.get("missing"), 5)]
         if greeting.get("problem"):
-            problem = _plain(str(greeting["problem"]))
+            problem = _plain(_text(greeting["problem"]))
             self.lines.append(Line("importing it", "works", "–", "bad", problem, "imports"))
             raise Ended
         cases = answers.cases_in(greeting.get("cases"))
@@ -155,8 +176,8 @@ class _Check:
 
     def _receive(self, talk: Talk) -> dict[str, Any]:
         message = talk.receive()
-        self._network = [str(one) for one in message.get("network") or ()][:3]
-        self._files = [str(one) for one in message.get("files") or ()][:3]
+        self._network = _texts(message.get("network"), 3)
+        self._files = _texts(message.get("files"), 3)
         return message
 
     def _ending(self, status: int) -> Line:
@@ -201,15 +222,29 @@ class _Check:
 def _reply(call: Call, message: dict[str, Any]) -> Reply:
     """Return a reply with the types that it should have, whatever the process sent."""
     score, seconds = message.get("score"), message.get("seconds")
-    number = isinstance(score, (int, float)) and abs(score) < 1e300  # so it is finite, too
-    problem = _plain(str(message.get("problem") or ""))
+    number = isinstance(score, (int, float)) and abs(score) < answers.LARGEST_SCORE
+    timed = isinstance(seconds, (int, float)) and 0 <= seconds < MOST_SECONDS
+    problem = _plain(_text(message.get("problem")))
     return Reply(
         call,
         float(score) if number and not problem and score is not None else None,
         problem if problem or number else "returned no number",
-        float(seconds) if isinstance(seconds, (int, float)) else 0.0,
-        _plain(str(message.get("swallowed") or "")),
+        float(seconds) if timed and seconds is not None else 0.0,
+        _plain(_text(message.get("swallowed"))),
     )
+
+
+def _text(value: Any) -> str:
+    """Return the text that a message has somewhere; what is none is named so."""
+    if isinstance(value, str):
+        return value
+    return f"says {type(value).__name__} for a text" if value else ""
+
+
+def _texts(value: Any, most: int) -> list[str]:
+    """Return the texts in a list of a message."""
+    found = value if isinstance(value, list) else []
+    return [one for one in found[:most] if isinstance(one, str)]
 
 
 def _remarks(network: list[str], files: list[str], talk: Talk, swallows: str) -> list[Line]:
