@@ -16,12 +16,13 @@ LONGEST_PAUSE = 30.0
 T = TypeVar("T")
 
 
-def patiently(action: Callable[[], T], seconds: float = STORE_PATIENCE) -> T:
+def patiently(action: Callable[[], T], seconds: float | None = None) -> T:
     """Return what `action` does, repeated with growing pauses while it raises OutsideError.
 
-    Raises the last OutsideError when `seconds` are over.
+    Raises the last OutsideError when `seconds` (STORE_PATIENCE) are over.
     """
-    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
+    patience = STORE_PATIENCE if seconds is None else seconds
+    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
     while True:
         try:
             return action()

@@ -18,7 +18,7 @@ from render_pages import CHROMIUM, browser_page
 sys.path.append(str(Path(__file__).resolve().parents[1] / "report"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page of a browser that reaches no network."""
     if not CHROMIUM.exists():
