@@ -17,6 +17,7 @@ from runner.forges.base import COMMENT_LIMIT, Forge
 from runner.forges.toolkit import commands_stopped, set_output
 from runner.report.markdown import to_markdown
 from runner.report.page import Block, Code, Page, Table, paragraph
+from runner.secrecy import redactor
 from runner.workspace import Workspace
 
 MOST_OF_A_LINE = 2000
@@ -47,7 +48,8 @@ def answer_comment(workspace: Workspace) -> int:
         page, code = _failed(error), error.exit_code
         with commands_stopped():
             screen.print_error(error.message, error.cure)
-    forge.reply(event.issue.number, to_markdown(page))
+    answer = redactor(workspace.registry).text(to_markdown(page))
+    forge.reply(event.issue.number, answer)
     return code
 
 
