@@ -11,6 +11,7 @@ from runner.ci.credentials import lend_token_to_git
 from runner.ci.event import DispatchEvent, name, read
 from runner.errors import EXIT_OUTSIDE, Refused
 from runner.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
+from runner.forges.toolkit import commands_stopped
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.policy import is_owner
@@ -29,6 +30,7 @@ class Result(NamedTuple):
     exit_code: int
 
 
+@commands_stopped()
 def apply_event(workspace: Workspace) -> int:
     """Apply the default branch's tip; started by hand, do what its inputs ask for."""
     lend_token_to_git(workspace.repository)
@@ -46,6 +48,7 @@ def apply_event(workspace: Workspace) -> int:
     return result.exit_code
 
 
+@commands_stopped()
 def sync_event(workspace: Workspace) -> int:
     """Follow the runs, and apply for what waits: an ended run may be what others wait for."""
     lend_token_to_git(workspace.repository)
