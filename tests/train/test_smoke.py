@@ -72,7 +72,8 @@ def test_the_policy_calls_a_tool(smoke):
     # A question and its answer are two turns; each round of tool calls adds two.
     assert run["metrics"]["rollout/turns"] > 2
     samples = [*smoke.path.rglob(f"store/runs/*/{run['run_id']}/**/samples/**/*.jsonl")]
-    outputs = [json.loads(line)["output"] for path in samples for line in path.open()]
+    lines = [line for path in samples for line in path.read_text().splitlines()]
+    outputs = [json.loads(line)["output"] for line in lines]
     assert any("<tool_call>" in output for output in outputs)
 
 
