@@ -180,6 +180,8 @@ def _change_root(bundle: Path, was_root: bool) -> None:
     places = {path: os.open(source, os.O_PATH) for path, source in sources.items()}
     links = {path: Path(path).readlink() for path in FOLDERS if Path(path).is_symlink()}
     _call("mount", b"tmpfs", bytes(root), b"tmpfs", MS_NOSUID | MS_NODEV, b"mode=755,size=1m")
+    for path in (SCRATCH, "/dev/shm"):  # noqa: S108 - first: Python may itself be below one
+        _mount_scratch(root, path)
     for path, handle in places.items():
         inside = BUNDLE if path == str(bundle) else path
         _bind(handle, Path(f"{root}{inside}"), read_only=path not in DEVICES)
@@ -187,8 +189,6 @@ def _change_root(bundle: Path, was_root: bool) -> None:
     for path, target in links.items():
         if not Path(f"{root}{path}").exists():
             Path(f"{root}{path}").symlink_to(target)
-    for path in (SCRATCH, "/dev/shm"):  # noqa: S108
-        _mount_scratch(root, path)
     _mount_processes(root)
     _call("mount", None, bytes(root), None, MS_REMOUNT | MS_BIND | MS_RDONLY, None)
     os.chdir(root)
