@@ -76,11 +76,16 @@ def test_the_stage_that_makes_a_file_is_found(path, stage):
             b"  each: {foreach: [1], do: {cmd: x, outs: ['data/${item}.jsonl']}}\n"
             b"  odd: 3\n  none: {cmd: x}\n  text: {cmd: x, outs: odd}\n",
             "deep/dvc.yaml": b"stages: {low: {cmd: x, outs: [b.jsonl]}}",
-            "odd/dvc.yaml": b"stages: [1]",
             "my.dvc.yaml": b"stages: {no: {cmd: x, outs: [data/other.jsonl]}}",
         }
     )
     assert DvcOutputs(tree).stage_of(path) == stage
+
+
+def test_stages_without_names_are_named():
+    tree = MemoryTree({"odd/dvc.yaml": b"stages: [1]"})
+    with pytest.raises(Refused, match=r"odd/dvc\.yaml cannot be read"):
+        DvcOutputs(tree).stage_of("data/a.jsonl")
 
 
 def test_a_pipeline_that_is_no_yaml_is_named(make_repository):
