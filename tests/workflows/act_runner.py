@@ -59,6 +59,9 @@ if [ -n "$GITHUB_TOKEN" ]; then
     export GITHUB_TOKEN
 fi
 "@PYTHON@" -m runner "$@" 2>&1 | cat  # no terminal
+code=$?
+sleep 0.5  # act may lose what a step prints in its last moment
+exit $code
 """
 
 

@@ -45,7 +45,7 @@ def test_jobs_secrets_and_what_is_told(tmp_path: Path) -> None:
     one = job(
         "one",
         f'{says}\'echo "key=$KEY" && echo "# Plan" >>"$GITHUB_STEP_SUMMARY"\'',
-        "run: 'echo \"::error file=a.yaml,line=3::wrong\" && exit 1'",
+        "run: 'echo \"::error file=a.yaml,line=3::wrong\" && sleep 1 && exit 1'",
     )
     done = run(tmp_path, one + job("two", "run: exit 0", more="    needs: one\n"),
                secrets={"KEY": "canary"})  # fmt: skip
