@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runner import screen
 from runner.ci.chat import VERBS, Command, parse
@@ -42,14 +42,13 @@ def answer_comment(workspace: Workspace) -> int:
         return 0
     lend_token_to_git(workspace.repository)
     forge = open_forge(workspace)
-    try:
-        page, code = _answer(workspace, forge, event, command, problem)
-    except RunnerError as error:
-        page, code = _failed(error), error.exit_code
-        with commands_stopped():
+    with commands_stopped():
+        try:
+            page, code = _answer(workspace, forge, event, command, problem)
+        except RunnerError as error:
+            page, code = _failed(error, redactor(workspace.registry).text), error.exit_code
             screen.print_error(error.message, error.cure)
-    answer = redactor(workspace.registry).text(to_markdown(page))
-    forge.reply(event.issue.number, answer)
+    forge.reply(event.issue.number, to_markdown(page))
     return code
 
 
@@ -71,7 +70,8 @@ def _answer(
     if command.verb == "try":
         return _grant_trial(forge, event.issue.number, command.name), 0
     result: Result = perform(workspace, command.verb, command.name, login)
-    return _told(result.lines), result.exit_code
+    clear = redactor(workspace.registry).text
+    return _told([clear(line) for line in result.lines]), result.exit_code
 
 
 def _told(lines: Sequence[str]) -> Page:
@@ -114,7 +114,11 @@ def _help(problem: Refused | None) -> Page:
     return Page((*wrong, Table(("comment", "what it does"), rows)))
 
 
-def _failed(error: RunnerError) -> Page:
-    """Say what was refused, or what failed outside, and the cure."""
+def _failed(error: RunnerError, clear: Callable[[str], str]) -> Page:
+    """Say what was refused, or what failed outside, and the cure.
+
+    Cleared before it is rendered: what Markdown escapes no longer has the form of a secret.
+    """
     what = "Refused: " if error.exit_code == EXIT_REFUSED else "This did not work: "
-    return _told([f"{what}{error.message}", *([error.cure] if error.cure else [])])
+    lines = [f"{what}{error.message}", *([error.cure] if error.cure else [])]
+    return _told([clear(line) for line in lines])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from runner import screen
 from runner.actions import NOTHING_FORCED, Forced
 from runner.ci.credentials import lend_token_to_git
-from runner.ci.event import DispatchEvent, name, read
+from runner.ci.event import DispatchEvent, Verb, name, read
 from runner.errors import EXIT_OUTSIDE, Refused
 from runner.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
 from runner.forges.toolkit import commands_stopped
@@ -19,8 +19,6 @@ from runner.report.outcome import describe
 from runner.spec.experiment import NAME
 from runner.tip import require_tip
 from runner.workspace import Workspace
-
-Verb = Literal["launch", "rerun", "retry", "cancel"]
 
 
 class Result(NamedTuple):

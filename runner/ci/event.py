@@ -12,6 +12,7 @@ from runner.errors import Refused
 
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Verb = Literal["launch", "rerun", "retry", "cancel"]
+"""What people ask for by name."""
 
 
 class _Part(BaseModel):
@@ -90,7 +91,7 @@ class CommentEvent(_Part):
 
 
 class _Inputs(_Part):
-    verb: Literal["apply", "launch", "rerun", "retry", "cancel"] = "apply"
+    verb: Literal["apply"] | Verb = "apply"
     name: str = ""
 
 

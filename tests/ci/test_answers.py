@@ -11,8 +11,11 @@ from stand_in_github import GitHub
 from runner.ci import command
 from runner.ci.deploy import Result
 from runner.ci.request import plan_event
-from runner.errors import EXIT_REFUSED
+from runner.errors import EXIT_REFUSED, OutsideError
 from runner.forges.base import COMMENT_LIMIT
+from runner.registry import Registry
+from runner.report.markdown import to_markdown
+from runner.secrecy import redactor
 from runner.workspace import Workspace
 
 FORGED = "data/x\n::error::forged\n##[error]forged"
@@ -102,3 +105,15 @@ def test_an_unknown_command_of_any_length_is_answered(
     number = asked(github, happened, f"/runner launch {'a' * 60_000}")
     assert command.answer_comment(workspace) == EXIT_REFUSED
     assert len(github.state.comments_of(number)[-1].body.encode()) <= COMMENT_LIMIT
+
+
+def test_a_secret_whose_signs_markdown_escapes_is_cleared_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "_se*cret|with`signs$_"
+    monkeypatch.setenv("GITHUB_TOKEN", secret)
+    settings = {"apiVersion": "rollbook/v1", "lineage": "0a" * 16}
+    clear = redactor(Registry.model_validate(settings)).text
+    answer = to_markdown(command._failed(OutsideError(f"403 for {secret}", cure=secret), clear))
+    assert answer.count("\\*\\*\\*") == 2
+    assert "cret" not in answer
