@@ -238,7 +238,7 @@ def _submit(
     label = f"a{attempt.number}"
     name = job_name(record.run_id, label, attempt.nonce)
     try:
-        job = launcher.find(name)
+        job = launcher.find([name]).get(name)
         if job is None:
             resolved = resolve_at(workspace, attempt.commit, record)
             upstream_id = resolved.inputs.upstream

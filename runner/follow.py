@@ -196,7 +196,7 @@ def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, ru
     """Show the progress of a job outside the ledger's states (a repeat, a trial) to its end."""
     with Progress() as progress:
         while True:
-            ended = launcher.poll(job).state == "ended"
+            ended = launcher.poll([job])[job].state == "ended"
             progress.update([job_row(part.newest(), title, run, ended=ended)])
             if ended:
                 return

@@ -113,7 +113,7 @@ class Registry(Section):
         description="Folder (relative to the root) or fsspec URL where runs keep their files.",
     )
     dvc_remotes: DvcRemotes = Field(default=DvcRemotes(), description="Names of DVC remotes.")
-    launcher: Literal["local"] = Field(default="local", description="Default launcher.")
+    launcher: Literal["local", "skypilot"] = Field(default="local", description="Default launcher.")
     forge: Literal["none", "github"] = Field(
         default="none", description="Where statuses and comments are shown."
     )

@@ -133,8 +133,9 @@ def job_state(launcher: Launcher, run: RunRecord) -> JobState:
     reach = launcher.reach(attempt.endpoint)
     if reach != "here":
         return "ended" if reach == "gone" else "unknown"
-    job = attempt.job or launcher.find(job_name(run.run_id, f"a{attempt.number}", attempt.nonce))
-    return launcher.poll(job).state if job else "unknown"
+    name = job_name(run.run_id, f"a{attempt.number}", attempt.nonce)
+    job = attempt.job or launcher.find([name]).get(name)
+    return launcher.poll([job])[job].state if job else "unknown"
 
 
 def is_here(launcher: Launcher, run: RunRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from runner.node.task import NodeTask
@@ -19,7 +19,16 @@ class JobStatus(NamedTuple):
 
     state: JobState
     detail: str = ""
-    """One sentence for people, such as what it waits for."""
+    """One sentence for people: what it waits for, or why it ended if no node could say so."""
+    where: str = ""
+    """The place that it runs at, or that was tried last, as SkyPilot writes `infra`."""
+    since: str | None = None
+    """When it got into this state, as the ledger writes times; None where nobody knows."""
+    recoveries: int = 0
+    """How often the launcher has started it again."""
+    outcome: Literal["cancelled", "no_capacity", "failed"] | None = None
+    """What the launcher knows of an end that the node could not tell; the node's word counts more.
+    """
 
 
 class Launcher(Protocol):
@@ -39,11 +48,14 @@ class Launcher(Protocol):
         Raises OutsideError when it cannot be started; then nothing runs.
         """
 
-    def find(self, job: str) -> str | None:
-        """Return the id of the job submitted as `job`; None when there is none."""
+    def find(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the ids of the jobs submitted under `names`, by name, where there is one.
 
-    def poll(self, job: str) -> JobStatus:
-        """Return how the job `job` fares."""
+        Raises OutsideError when that cannot be told.
+        """
+
+    def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:
+        """Return how each of `jobs` fares; `unknown` while the launcher cannot be asked."""
 
     def cancel(self, job: str) -> None:
         """Stop the job and wait until nothing of it is left. An ended job is left as it is."""

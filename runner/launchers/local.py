@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -101,12 +101,15 @@ class LocalLauncher:
         _await_start(folder, process)
         return task.job
 
-    def find(self, job: str) -> str | None:
-        """Return the job when its folder shows that it was started."""
-        return job if _started(self._folder / job) else None
+    def find(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the jobs whose folders show that they were started."""
+        return {name: name for name in names if _started(self._folder / name)}
 
-    def poll(self, job_id: str) -> JobStatus:
-        """Ask the kernel whether the node program lives; clear up behind one that is dead."""
+    def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:
+        """Ask the kernel whether the node programs live; clear up behind those that are dead."""
+        return {one: self._poll(one) for one in jobs}
+
+    def _poll(self, job_id: str) -> JobStatus:
         folder = self._folder / job_id
         _reap()
         if job.is_alive(folder):

@@ -54,6 +54,21 @@ class Judgement(Section):
     """The left side of the condition, as measured."""
 
 
+class Stay(Section):
+    """One stretch of an attempt on rented or shared machines: from a start of its node program."""
+
+    where: str
+    """As SkyPilot writes `infra`, such as `gcp/us-central1`."""
+    spot: bool = False
+    nodes: int = 1
+    seconds: float
+    """Wall-clock time on all nodes at once."""
+    usd: float | None = None
+    """What they cost; None where the place has no known price."""
+    first_step: int = 0
+    last_step: int = 0
+
+
 class Attempt(Section):
     """The n-th time that a run was launched."""
 
@@ -79,8 +94,17 @@ class Attempt(Section):
     gpu_hours: float | None = None
     """Expected at the claim, at most; None where nobody knew. So is `usd`, if they are rented."""
     usd: float | None = None
+    candidates: int = 1
+    """How many of the spec's candidates it may use, from the first on."""
+    where: str = ""
+    """The place that it runs at or waits for, as the launcher says."""
+    waiting_since: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    stays: tuple[Stay, ...] = Field(default=(), strict=False)
+    """Where it has been, the newest last; a recovered one has several."""
+    lost_steps: int = 0
+    """Steps that were trained again after recoveries."""
     step: int = 0
     steps: int | None = None
     metrics: dict[str, float] = Field(default={})

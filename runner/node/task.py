@@ -31,7 +31,7 @@ EXIT_FAILED: Literal[5] = 5
 """The node's exit code when the run itself failed."""
 
 
-Stop = Literal["", "time_limit", "cancelled", "reward", "signal"]
+Stop = Literal["", "time_limit", "budget", "cancelled", "reward", "signal"]
 
 
 class Input(Section):
@@ -50,6 +50,21 @@ class Limits(Section):
     """Wall-clock limit of this attempt."""
     steps: int | None = None
     """Cap on steps, of a scratch run (`runner try`)."""
+    usd: float | None = None
+    """What this attempt may cost, by `NodeTask.rates`; none without a budget."""
+    preemptions: int = 0
+    """How often the launcher starts it again after its machines were taken away."""
+    errors: int = 0
+    """How often the launcher starts it again after it has failed."""
+
+
+class Rate(Section):
+    """What one node costs at one of the places where the task may run."""
+
+    infra: str
+    """As the candidate's `infra`: a place that begins with it has this rate."""
+    spot: bool = False
+    usd_per_hour: float
 
 
 class NodeTask(Section):
@@ -86,6 +101,10 @@ class NodeTask(Section):
     node_variables: tuple[str, ...] = Field(default=(), strict=False)
     """Names of the variables with which the node program, and not the trainer, reaches the run
     store and the DVC remotes."""
+    candidates: int = 1
+    """How many of the spec's candidates are open to it, from the first on."""
+    rates: tuple[Rate, ...] = Field(default=(), strict=False)
+    """Known prices of the open candidates."""
     limits: Limits
 
 

@@ -75,7 +75,7 @@ class Bench:
         wait(lambda: self.starts >= number)
 
     def await_end(self, name: str) -> None:
-        wait(lambda: self.launcher.poll(name).state == "ended")
+        wait(lambda: self.launcher.poll([name])[name].state == "ended")
 
 
 def wait(look: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -103,23 +103,23 @@ def test_submitted_twice_it_starts_once(bench: Bench) -> None:
     task = bench.task("one")
     ids = {bench.launcher.submit(task) for _ in range(3)}
     assert len(ids) == 1
-    assert bench.launcher.find("one") == ids.pop()
+    assert bench.launcher.find(["one"]) == {"one": ids.pop()}
     bench.await_starts(1)
     bench.gate.touch()
     bench.await_end("one")
     bench.launcher.submit(task)
-    assert bench.launcher.poll("one").state == "ended"
+    assert bench.launcher.poll(["one"])["one"].state == "ended"
     assert bench.starts == 1
 
 
 def test_nobody_finds_what_was_never_submitted(bench: Bench) -> None:
-    assert bench.launcher.find("one") is None
+    assert bench.launcher.find(["one"]) == {}
 
 
 def test_a_job_runs_until_it_has_ended(bench: Bench) -> None:
     name = bench.launcher.submit(bench.task("one"))
     bench.await_starts(1)
-    assert bench.launcher.poll(name).state == "running"
+    assert bench.launcher.poll([name])[name].state == "running"
     bench.gate.touch()
     bench.await_end(name)
     assert job.marked_processes("one") == []
@@ -129,7 +129,7 @@ def test_a_cancelled_job_leaves_nothing(bench: Bench) -> None:
     name = bench.launcher.submit(bench.task("one"))
     bench.await_starts(1)
     bench.launcher.cancel(name)
-    assert bench.launcher.poll(name).state == "ended"
+    assert bench.launcher.poll([name])[name].state == "ended"
     assert job.marked_processes("one") == []
     bench.launcher.cancel(name)  # one that has ended is left as it is
     bench.launcher.cancel("two")  # and so is one that never was
@@ -201,7 +201,7 @@ def test_a_node_program_that_cannot_start_is_a_fault_outside(
     monkeypatch.setattr(local_module.sys, "executable", "/bin/false")
     with pytest.raises(OutsideError, match="the node program did not start"):
         bench.launcher.submit(bench.task("one"))
-    assert bench.launcher.find("one") is None
+    assert bench.launcher.find(["one"]) == {}
     monkeypatch.undo()
     assert bench.launcher.submit(bench.task("one")) == "one"
     bench.await_starts(1)
@@ -215,4 +215,4 @@ def test_a_launcher_asks_the_kernel_and_no_process_id(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     own = psutil.Process()
     (folder / job.PROCESS).write_text(f'{{"pid": {own.pid}, "created": {own.create_time()}}}')
-    assert launcher.poll("one").state == "ended"
+    assert launcher.poll(["one"])["one"].state == "ended"
