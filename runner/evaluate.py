@@ -15,10 +15,10 @@ from runner.algorithms.grpo import Grpo
 from runner.errors import EXIT_RUN_FAILED, Refused
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
+from runner.original import find_succeeded
 from runner.planning import newest_snapshot
 from runner.report.curves import read_curves
 from runner.report.notation import number
-from runner.reproduce import find_succeeded
 from runner.scratch import run_here, say_the_log, say_why_there_is_nothing
 from runner.spec.experiment import Data, Experiment, Model, Run
 from runner.spec.identity import identify
