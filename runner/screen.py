@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,42 @@ def use_colour(enabled: bool | None) -> None:
     _colour = enabled
 
 
+_quiet = False
+"""Whether only results and errors are printed."""
+
+
+def keep_quiet(wanted: bool) -> None:
+    """Print results and errors alone from here on, or everything."""
+    global _quiet
+    _quiet = wanted
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are printed."""
+    return _quiet
+
+
+def log_to_standard_error(wanted: bool) -> None:
+    """Write what is asked of git, run store and launcher to standard error as it happens, or not.
+
+    Each line has the seconds since the start of the command.
+    """
+    log = logging.getLogger("runner")
+    log.handlers.clear()
+    log.setLevel(logging.DEBUG if wanted else logging.WARNING)
+    if wanted:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_SinceStart("%(seconds)8.2f s  %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+
+
+class _SinceStart(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.seconds = record.relativeCreated / 1000
+        return super().format(record)
+
+
 def _echo(text: str, *, err: bool = False) -> None:
     click.echo(text, err=err, color=_colour)
 
@@ -43,8 +80,9 @@ def print_json(content: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line about what is going on, to standard error."""
-    _echo(text, err=True)
+    """Print a line about what is going on, to standard error; nothing with --quiet."""
+    if not _quiet:
+        _echo(text, err=True)
 
 
 def print_error(message: str, cure: str | None) -> None:

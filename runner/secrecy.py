@@ -10,7 +10,7 @@ import os
 from runner.node.redaction import Redactor
 from runner.registry import Registry
 
-TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "SKYPILOT_SERVICE_ACCOUNT_TOKEN")
 
 
 def redactor(registry: Registry) -> Redactor:

@@ -7,6 +7,7 @@ then a rename); a bucket's put is atomic by itself.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import uuid
@@ -21,6 +22,7 @@ EXCLUSIVE = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"
 """fsspec protocols whose put with `mode="create"` is decided by the server (If-None-Match, or the
 same by another name), not by asking first whether the object exists; see `RunStore.create`."""
 
+_LOG = logging.getLogger(__name__)
 _TEMPORARY = ".rollbook-part-"
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EMLINK})
 """What a file system says that has no hard links."""
@@ -78,7 +80,7 @@ class RunStore:
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file, replacing what was there; readers see the old or the new one, whole."""
-        with self._outside(name):
+        with self._outside("put", name):
             if self._folder is None:
                 self._remote().pipe_file(self.url(name), content)
                 return
@@ -92,7 +94,7 @@ class RunStore:
 
         Raises Refused when this kind of store cannot promise that.
         """
-        with self._outside(name):
+        with self._outside("create", name):
             if self._folder is None:
                 return self._create_remote(name, content)
             try:
@@ -136,7 +138,7 @@ class RunStore:
 
     def get(self, name: str) -> bytes | None:
         """Return the bytes of a file, None when there is none."""
-        with self._outside(name):
+        with self._outside("get", name):
             try:
                 if self._folder is None:
                     content: bytes = self._remote().cat_file(self.url(name))
@@ -147,14 +149,14 @@ class RunStore:
 
     def exists(self, name: str) -> bool:
         """Return whether there is a file or folder of this name."""
-        with self._outside(name):
+        with self._outside("exists", name):
             if self._folder is None:
                 return bool(self._remote().exists(self.url(name)))
             return Path(self.url(name)).exists()
 
     def list(self, prefix: str = "") -> Names:
         """Return the sorted names of all files below the folder `prefix`, or that one file."""
-        with self._outside(prefix):
+        with self._outside("list", prefix):
             if self._folder is None:
                 return self._list_remote(prefix)
             start = Path(self.url(prefix))
@@ -170,7 +172,7 @@ class RunStore:
 
     def upload(self, source: Path, name: str) -> None:
         """Copy a local file, or a folder with all its files, to `name`."""
-        with self._outside(name):
+        with self._outside("upload", name):
             if source.is_dir():
                 for file in sorted(path for path in source.rglob("*") if path.is_file()):
                     self._upload_file(file, f"{name}/{file.relative_to(source).as_posix()}")
@@ -192,7 +194,7 @@ class RunStore:
         A file keeps its own name, files below a folder their path inside it.
         """
         names = self.list(name)
-        with self._outside(name):
+        with self._outside("download", name):
             return tuple(self._download_file(found, name, folder) for found in names)
 
     def _download_file(self, found: str, name: str, folder: Path) -> Path:
@@ -211,7 +213,7 @@ class RunStore:
         """Delete the file `prefix` or everything below it; nothing there is fine."""
         if not prefix.strip("/"):
             raise Refused("the whole run store is not deleted at once")
-        with self._outside(prefix):
+        with self._outside("delete", prefix):
             if self._folder is None:
                 for name in self._list_remote(prefix):
                     self._remote().rm_file(self.url(name))
@@ -237,12 +239,13 @@ class RunStore:
         return self._system
 
     @contextmanager
-    def _outside(self, name: str) -> Iterator[None]:
+    def _outside(self, verb: str, name: str) -> Iterator[None]:
         """Turn what a disk, a network or a missing driver says into an error with the URL.
 
         The drivers of buckets raise errors of their own making, so all of theirs count.
         """
         foreign = OSError if self._folder else Exception
+        _LOG.debug("run store: %s %s", verb, self.url(name))
         try:
             yield
         except RunnerError:

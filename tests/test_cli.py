@@ -229,6 +229,26 @@ def test_a_ledger_that_is_missing_is_told_with_the_cure(registry):
     assert "runner init" in json.loads(done.stdout)["error"]["cure"]
 
 
+def test_quiet_leaves_results_and_errors(registry):
+    loud, quiet = (run(registry.folder, *flags, "status") for flags in ([], ["-q"]))
+    assert "no runs yet" in loud.stderr
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    refused = run(registry.folder, "--quiet", "show", "nothing")
+    assert refused.returncode == 1
+    assert "nothing" in refused.stderr
+    planned = [run(registry.folder, *flags, "plan").stdout for flags in ([], ["-q"])]
+    assert planned[0] == planned[1] != ""
+
+
+def test_verbose_says_what_is_asked_of_others_on_standard_error(registry):
+    done = run(registry.folder, "-v", "plan", "--json")
+    assert json.loads(done.stdout)["actions"]
+    assert re.search(r"^ +\d+\.\d\d s  git \S+.*: status \d+, ", done.stderr, re.MULTILINE)
+    registry.run()
+    assert "s  run store: get " in run(registry.folder, "-v", "logs", "x").stderr
+    assert run(registry.folder, "plan", "--json").stderr == ""
+
+
 # Rendering
 
 

@@ -25,9 +25,15 @@ wait_option = click.option("--wait", is_flag=True, help="Follow the runs until t
     "-C", "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
     help="Work in this folder.", metavar="DIR",
 )  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Print results and errors alone.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Say what is asked of git, run store and launcher."
+)
 @click.option("--no-color", is_flag=True, help="No colours; so does NO_COLOR.")
 @click.pass_context
-def cli(context: click.Context, directory: Path, no_color: bool) -> None:
+def cli(
+    context: click.Context, directory: Path, quiet: bool, verbose: bool, no_color: bool
+) -> None:
     """Run LLM post-training experiments from the specs in a git repository."""
     import os
 
@@ -35,6 +41,8 @@ def cli(context: click.Context, directory: Path, no_color: bool) -> None:
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False
     screen.use_colour(context.color)
+    screen.keep_quiet(quiet)
+    screen.log_to_standard_error(verbose)
 
 
 def open_registry(context: click.Context) -> Workspace:

@@ -5,9 +5,11 @@ Every call has a deadline, asks nobody for a password and speaks English, whatev
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +23,7 @@ LOCAL_SECONDS = 300.0
 NETWORK_SECONDS = 120.0
 """Deadline of a call that talks to a remote."""
 
+_LOG = logging.getLogger(__name__)
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]+@")
 
@@ -103,11 +106,14 @@ class GitProcess:
         """
         from git.exc import GitCommandNotFound
 
+        started = time.monotonic()
         try:
             status, out, error = self._execute(arguments, stdin, seconds)
         except GitCommandNotFound as missing:
             raise OutsideError(f"git does not start: {missing}", cure="install git") from missing
         text = without_credentials(error.decode("utf-8", "replace"))
+        told = without_credentials(" ".join(arguments))
+        _LOG.debug("git %s: status %d, %.2f s", told, status, time.monotonic() - started)
         if text.startswith("Timeout: "):
             raise OutsideError(
                 f"git {arguments[0]} has not answered for {seconds:g} seconds",

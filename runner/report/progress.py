@@ -21,6 +21,7 @@ from runner.report.curves import Curves
 from runner.report.headline import headline_metric
 from runner.report.notation import duration, number
 from runner.runfolder import Heartbeat
+from runner.screen import is_quiet
 from runner.spec.experiment import Experiment
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -205,7 +206,9 @@ class Progress:
             self._live.stop()
 
     def update(self, rows: Sequence[ProgressRow]) -> None:
-        """Show `rows`: the table anew, or the lines of what has changed."""
+        """Show `rows`: the table anew, or the lines of what has changed; nothing with --quiet."""
+        if is_quiet():
+            return
         if self._console.is_terminal:
             self._live.update(render(rows), refresh=True)
         else:
