@@ -1,7 +1,9 @@
-"""What GPU-hours cost: by the catalogs that SkyPilot has fetched here, else by a small table.
+"""What GPU-hours cost, by candidate: the first of these that knows it, and nothing is guessed.
 
-The table is of the same catalogs (skypilot-org/skypilot-catalog), read on the date below from the
-commits named; prices move. A GPU or a cloud without a row has no price, and none is guessed.
+1. prices.json on the ledger: what the team's own SkyPilot said;
+2. the catalogs that SkyPilot has fetched here;
+3. a small table of the same catalogs (skypilot-org/skypilot-catalog), read on the date below from
+   the commits named; prices move.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from typing import Literal, NamedTuple
 from runner.forecast import gpus
 from runner.forecast.catalog import Offer, offers
 from runner.forecast.span import Span
+from runner.infra import is_within
+from runner.ledger.prices import PriceList, Quote, Wanted, quotes_for
+from runner.node.task import Rate
 from runner.spec.resources import Candidate, Resources
 from runner.spec.section import Section
 
@@ -49,6 +54,9 @@ PRICES = (
     Price("V100", "lambda", 0.79, 0.79, None, LAMBDA),
 )
 
+_FETCHED = "prices of the catalogs that SkyPilot fetched here on"
+_READ = "prices of SkyPilot's catalogs, read"
+
 
 class Cost(Section):
     """What a run costs, if its GPUs are rented."""
@@ -63,51 +71,98 @@ class Priced(NamedTuple):
 
     cost: Cost
     source: str
+    unknown: tuple[str, ...] = ()
+    """Candidates without a known price, by their `infra`: the cost is that of the others."""
 
 
-def cost(gpu_hours: Span, resources: Resources, home: Path | None = None) -> Priced | None:
+class NodePrice(NamedTuple):
+    """US dollars for one node for an hour at one place."""
+
+    infra: str
+    spot: bool
+    low: float
+    high: float
+    source: str
+
+
+def cost(
+    gpu_hours: Span,
+    resources: Resources,
+    quoted: PriceList | None = None,
+    home: Path | None = None,
+) -> Priced | None:
     """Return what `gpu_hours` cost on the candidates, or anywhere; None without a price.
 
-    `home` is whose SkyPilot is asked: by default that of who plans.
+    `quoted` is the ledger's list. `home` is whose SkyPilot is asked: by default that of who plans.
     """
-    if resources.accelerators is None:
+    if not resources.gpus_per_node:
         return None
-    name = gpus.name_of(resources.accelerators)
-    fetched = offers(name, resources.gpus_per_node, home or Path.home())
-    for prices, source in (
-        (_prices(fetched, resources), _fetched(fetched)),
-        (_prices(_listed(name), resources), f"prices of SkyPilot's catalogs, read {READ}"),
+    candidates = resources.candidates or (None,)
+    found = [_node_prices(candidate, resources, quoted, home) for candidate in candidates]
+    prices = [price for one in found for price in one]
+    if not prices:
+        return None
+    low = gpu_hours.low * min(price.low for price in prices) / resources.gpus_per_node
+    high = gpu_hours.high * max(price.high for price in prices) / resources.gpus_per_node
+    source = "; ".join(dict.fromkeys(price.source for price in prices))
+    unknown = (one.infra for one, known in zip(candidates, found, strict=True) if one and not known)
+    both = Cost(low=round(low, 2), high=round(high, 2))
+    return Priced(both, source, tuple(dict.fromkeys(unknown)))
+
+
+def rates(
+    resources: Resources,
+    open_candidates: int,
+    quoted: PriceList | None = None,
+    home: Path | None = None,
+) -> tuple[Rate, ...]:
+    """Return what a node costs on the first `open_candidates`: where a price spans, the dearest.
+
+    A ceiling is kept by them, so that they must not be too low.
+    """
+    candidates = resources.candidates[:open_candidates] or (None,)
+    found = (p for one in candidates for p in _node_prices(one, resources, quoted, home))
+    every = (Rate(infra=one.infra, spot=one.spot, usd_per_hour=one.high) for one in found)
+    return tuple(dict.fromkeys(every))
+
+
+def _node_prices(
+    candidate: Candidate | None,
+    resources: Resources,
+    quoted: PriceList | None,
+    home: Path | None,
+) -> list[NodePrice]:
+    """Return the prices at one candidate's place, or anywhere, of the first source that has one."""
+    if resources.accelerators is None:
+        return []
+    infra, spot = (candidate.infra, candidate.spot) if candidate else ("", False)
+    wanted = Wanted(infra, resources.accelerators, spot)
+    if quoted and (quotes := quotes_for(quoted.prices, wanted)):
+        return [_of_quote(quote, quoted.source) for quote in quotes]
+    name, count = gpus.name_of(resources.accelerators), resources.gpus_per_node
+    for found, source in (
+        (offers(name, count, home or Path.home()), _FETCHED),
+        (_listed(name), _READ),
     ):
-        if prices:
-            low, high = min(one.low for one in prices), max(one.high for one in prices)
-            both = Cost(low=round(gpu_hours.low * low, 2), high=round(gpu_hours.high * high, 2))
-            return Priced(both, source)
-    return None
+        here = [offer for offer in found if not infra or is_within(infra, offer.cloud)]
+        if here:
+            return [_of_offer(offer, wanted, count, source) for offer in here]
+    return []
+
+
+def _of_quote(quote: Quote, source: str) -> NodePrice:
+    return NodePrice(quote.infra, quote.spot, quote.usd_per_hour, quote.usd_per_hour, source)
+
+
+def _of_offer(offer: Offer, wanted: Wanted, count: int, source: str) -> NodePrice:
+    """Return an offer of a cloud as the price of a node; on demand where it has no spot price."""
+    low, high = offer.low, offer.high
+    if wanted.spot and offer.spot_low is not None and offer.spot_high is not None:
+        low, high = offer.spot_low, offer.spot_high
+    told, place = f"{source} {offer.read}", wanted.infra or offer.cloud
+    return NodePrice(place, wanted.spot, low * count, high * count, told)
 
 
 def _listed(gpu: str) -> tuple[Offer, ...]:
     rows = (price for price in PRICES if price.gpu == gpu)
     return tuple(Offer(p.cloud, p.low, p.high, p.spot, p.spot, READ) for p in rows)
-
-
-def _fetched(found: tuple[Offer, ...]) -> str:
-    days = {offer.read for offer in found}
-    return f"prices of the catalogs that SkyPilot fetched here on {max(days)}" if days else ""
-
-
-def _prices(found: tuple[Offer, ...], resources: Resources) -> list[Span]:
-    """Return the price of each candidate of which one is known; of any cloud without candidates."""
-    if not resources.candidates:
-        return [Span(low=offer.low, high=offer.high) for offer in found]
-    return [
-        _of(offer, candidate)
-        for candidate in resources.candidates
-        for offer in found
-        if candidate.infra.partition("/")[0].lower() == offer.cloud
-    ]
-
-
-def _of(offer: Offer, candidate: Candidate) -> Span:
-    if candidate.spot and offer.spot_low is not None and offer.spot_high is not None:
-        return Span(low=offer.spot_low, high=offer.spot_high)
-    return Span(low=offer.low, high=offer.high)

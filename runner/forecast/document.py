@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runner.forecast.cost import Cost, cost
+from runner.forecast.cost import Cost, Priced, cost
 from runner.forecast.duration import run_seconds
 from runner.forecast.earlier import Earlier
 from runner.forecast.memory import GIB, estimate
 from runner.forecast.setup import Setup, has_memory_model, setup
 from runner.forecast.span import Span
 from runner.forecast.storage import Storage, storage
+from runner.ledger.prices import PriceList
 from runner.models.facts import Models
 from runner.spec.cards import Cards
 from runner.spec.experiment import Experiment
@@ -72,11 +73,14 @@ class Forecast(Section):
 class Forecaster:
     """Makes forecasts; runs that differ in their seed share one."""
 
-    def __init__(self, models: Models, cards: Cards, earlier: Earlier) -> None:
-        """Ask these for what is known."""
+    def __init__(
+        self, models: Models, cards: Cards, earlier: Earlier, quoted: PriceList | None = None
+    ) -> None:
+        """Ask these for what is known; `quoted` is the ledger's list of prices."""
         self._models = models
         self._cards = cards
         self._earlier = earlier
+        self._quoted = quoted
         self._done: dict[tuple[str, int], tuple[Experiment, Forecast | None]] = {}
 
     def forecast(self, name: str, spec: Experiment) -> Forecast | None:
@@ -96,7 +100,7 @@ class Forecaster:
         gpus = spec.resources.gpus_per_node * spec.resources.nodes
         gpu_hours = seconds.times(gpus / HOUR).rounded() if seconds and gpus else None
         written = storage(spec, facts.architecture, steps) if facts else None
-        price = cost(gpu_hours, spec.resources) if gpu_hours else None
+        price = cost(gpu_hours, spec.resources, self._quoted) if gpu_hours else None
         return Forecast(
             batch=arithmetic(spec),
             steps=steps,
@@ -104,7 +108,7 @@ class Forecaster:
             basis=basis,
             gpu_hours=gpu_hours,
             cost=price.cost if price else None,
-            prices=price.source if price else "no price known",
+            prices=_prices(price),
             memory=_memory(run) if run and has_memory_model(spec) else None,
             storage=_store(written) if written and written.written != 0 else None,
         )
@@ -123,6 +127,13 @@ class Forecaster:
         if not spec.resources.gpus_per_node:
             return None, ""  # on a CPU it takes what it takes
         return None, "the model's architecture, or the accelerator"
+
+
+def _prices(price: Priced | None) -> str:
+    """Return where the prices are from, and of which candidates none is known."""
+    if price is None:
+        return "no price known"
+    return price.source + (f"; none known for {', '.join(price.unknown)}" if price.unknown else "")
 
 
 def arithmetic(spec: Experiment) -> str:

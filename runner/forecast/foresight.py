@@ -9,6 +9,7 @@ from runner.datasets.card import describe
 from runner.findings import Finding
 from runner.forecast.document import Forecast, Forecaster
 from runner.forecast.earlier import Earlier
+from runner.ledger.prices import read_prices
 from runner.ledger.snapshot import Snapshot
 from runner.models.facts import Models
 from runner.registry import Registry
@@ -42,7 +43,8 @@ class Foresight:
         self._experiments = {experiment.name: experiment for experiment in experiments}
         self._earlier = Earlier(snapshot)
         models = Models(tree, experiments)
-        self._forecaster = Forecaster(models, Cards(tree, describe), self._earlier)
+        cards, prices = Cards(tree, describe), read_prices(snapshot)
+        self._forecaster = Forecaster(models, cards, self._earlier, prices)
         self._findings: dict[str, tuple[Finding, ...]] = {}
 
     def of(self, run: Run) -> Foreseen:
