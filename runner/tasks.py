@@ -13,7 +13,9 @@ from runner.errors import OutsideError, Refused
 from runner.git.repository import CommitTree
 from runner.ledger.record import RunRecord
 from runner.node.task import Input, Limits, NodeTask
+from runner.registry import Environment
 from runner.runfolder import open_run_store
+from runner.spec.check import load_registry
 from runner.spec.experiment import Experiment
 from runner.spec.inputs import DvcOutputs, code_files
 from runner.spec.resolve import ResolvedRun
@@ -25,8 +27,11 @@ from runner.workspace import Workspace
 
 
 def job_name(run_id: str, attempt: str, nonce: str) -> str:
-    """Return the name under which an attempt is submitted: the same whoever submits it."""
-    return f"{run_id}-{attempt}-{nonce[:8]}"
+    """Return the name under which an attempt is submitted: the same whoever submits it.
+
+    It begins with a letter: SkyPilot makes a cluster's name of it, and refuses one that does not.
+    """
+    return f"r{run_id}-{attempt}-{nonce[:8]}"
 
 
 class Launch(NamedTuple):
@@ -45,6 +50,8 @@ class Launch(NamedTuple):
     """Checkpoint in the store to continue from."""
     node_variables: tuple[str, ...] = ()
     """Names of the variables with which the node reaches store and remotes."""
+    candidates: int = 1
+    """How many of the spec's candidates are open to it, from the first on."""
 
 
 def recorded_launch(
@@ -78,8 +85,10 @@ def node_task(
     job = job_name(resolved.run_id, launch.attempt, launch.nonce)
     scratch = workspace.state / "scratch" / job
     code = scratch / "code"
+    image, lock = _environment(spec, tree)
     if not code.exists():
-        _lay_out(workspace, tree, repository_files(spec, tree), code)
+        files = (*repository_files(spec, tree), *([lock] if lock else []))
+        _lay_out(workspace, tree, files, code)
     return NodeTask(
         run_id=resolved.run_id,
         attempt=launch.attempt,
@@ -94,14 +103,24 @@ def node_task(
         store=launch.store,
         scratch=str(scratch),
         train_python=train_python(workspace, spec),
+        image=image,
+        lock=lock,
         inputs=dvc_inputs(spec, tree),
         data_remote=launch.data_remote,
         checkpoint_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.checkpoints),
         upstream=_export(launch.upstream) if launch.upstream else None,
         resume=launch.resume,
         node_variables=launch.node_variables,
+        candidates=launch.candidates,
         limits=launch.limits,
     )
+
+
+def _environment(spec: Experiment, tree: Tree) -> tuple[str | None, str | None]:
+    """Return the image that the trainer runs in, by the registry of `tree`, else its lock."""
+    mapped = load_registry(tree).environments.get(spec.trainer, Environment())
+    image = spec.image or mapped.image
+    return image, None if image else mapped.lock
 
 
 def _lay_out(

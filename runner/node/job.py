@@ -112,7 +112,7 @@ def sweep(folder: Path) -> None:
     shutil.rmtree(temporary_folder(folder.name), ignore_errors=True)
     if scratch := _scratch(folder):
         # What is worth keeping is in the run store.
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(folder / scratch, ignore_errors=True)
 
 
 def temporary_folder(job: str) -> Path:

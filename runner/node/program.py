@@ -25,7 +25,7 @@ from runner.node.mirror import Mirror
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
-from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop
+from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop, read_task
 from runner.node.training import Training
 from runner.store import RunStore
 
@@ -41,8 +41,8 @@ class Stopped(BaseException):
 
 def main(task_file: Path, slot: Path | None) -> int:
     """Run the task in `task_file`, taking turns for `slot`; return the exit code."""
-    folder = task_file.parent
-    task = NodeTask.model_validate_json(task_file.read_bytes())
+    folder = task_file.parent.resolve()
+    task = read_task(task_file)
     os.environ[job.MARKER] = task.job
     with job.held(folder), _stoppable():
         try:

@@ -18,6 +18,9 @@ repeat), with every name that grows or changes below `epoch-<n>/` of the lease t
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -83,13 +86,18 @@ class NodeTask(Section):
     """Planned steps of the trainer's outer loop; none when only the trainer can know."""
     commit: str
     code: str
-    """Folder or archive with the files of the commit that the run needs."""
+    """Folder with the files of the commit that the run needs."""
     store: str
     """The run's folder in the run store, as an fsspec URL or absolute path."""
     scratch: str
     """Folder on this machine for what the run writes before it is published."""
     train_python: str
     """Python of the training environment; the node's own for `trainer: script`."""
+    image: str | None = None
+    """Container image, by digest, whose Python it trains with, where the launcher can start one."""
+    lock: str | None = None
+    """Pinned requirements among `code` of which a launcher makes the training environment, when
+    there is no image."""
     inputs: tuple[Input, ...] = Field(default=(), strict=False)
     data_remote: str
     """URL or absolute path of the DVC remote of data."""
@@ -106,6 +114,24 @@ class NodeTask(Section):
     rates: tuple[Rate, ...] = Field(default=(), strict=False)
     """Known prices of the open candidates."""
     limits: Limits
+
+
+def read_task(file: Path) -> NodeTask:
+    """Return the task in `file`, whose relative places are below the file's folder.
+
+    A task without `train_python` has that of RUNNER_TRAIN_PYTHON, else the node's own.
+    """
+    task = NodeTask.model_validate_json(file.read_bytes())
+    folder = file.parent.resolve()
+    return task.model_copy(
+        update={
+            "code": str(folder / task.code),
+            "scratch": str(folder / task.scratch),
+            "train_python": task.train_python
+            or os.environ.get("RUNNER_TRAIN_PYTHON")
+            or sys.executable,
+        }
+    )
 
 
 class RewardSummary(Section):

@@ -42,7 +42,7 @@ def test_a_claim_whose_submitter_was_killed_is_submitted_once_under_the_same_nam
     assert [process.communicate(timeout=90) and process.returncode for process in applies] == [0, 0]
     attempt = registry.attempt("demo")
     assert (attempt["outcome"], attempt["nonce"]) == ("succeeded", claimed["nonce"])
-    name = f"{registry.run('demo')['run_id']}-a1-{claimed['nonce'][:8]}"
+    name = f"r{registry.run('demo')['run_id']}-a1-{claimed['nonce'][:8]}"
     assert registry.jobs == [name] == started.read_text().split()
 
 
