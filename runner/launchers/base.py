@@ -31,6 +31,18 @@ class JobStatus(NamedTuple):
     """
 
 
+class Shell(NamedTuple):
+    """The way to a shell on a job's first node; each command is an argument list."""
+
+    command: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    """What is called first, such as what fetches the key; empty for nothing."""
+    forward: tuple[str, ...] = ()
+    """What makes the node's port 8265, Ray's dashboard, one of this machine; empty for nothing."""
+    otherwise: str = ""
+    """What a person does where the command does not get there."""
+
+
 class Launcher(Protocol):
     """A way to run node programs."""
 
@@ -62,3 +74,25 @@ class Launcher(Protocol):
 
     def logs(self, job: str, *, follow: bool) -> Iterator[str]:
         """Yield the lines that the node program wrote; with `follow` until the job ends."""
+
+    def links(self, job: str) -> Mapping[str, str]:
+        """Return the launcher's own pages on the job, as URLs by what they show; may be empty."""
+
+    def shell(self, job: str) -> Shell:
+        """Return how a shell on the job's first node is had.
+
+        Raises Refused when there is none, with what to do instead; OutsideError when that cannot
+        be told now.
+        """
+
+    def release(self, job: str) -> None:
+        """Cancel the job, and give back the machines that are kept for it; wait until that is so.
+
+        An ended job's machines are given back as well.
+        """
+
+    def left(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """Return what is still there of `jobs`, in words, by job: going on, or machines kept.
+
+        Raises OutsideError when that cannot be told.
+        """

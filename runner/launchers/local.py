@@ -23,7 +23,7 @@ import psutil
 
 from runner.errors import OutsideError, Refused
 from runner.files import write_atomically
-from runner.launchers.base import JobStatus, Reach
+from runner.launchers.base import JobStatus, Reach, Shell
 from runner.node import job
 from runner.node.task import NodeTask
 from runner.registry import is_of_forge
@@ -139,6 +139,34 @@ class LocalLauncher:
                 if not (follow and alive):
                     return
                 time.sleep(0.5)
+
+    def links(self, job_id: str) -> Mapping[str, str]:
+        """Return none: there is no page about a process."""
+        return {}
+
+    def shell(self, job_id: str) -> Shell:
+        """Refuse: a process of this machine needs no way to it."""
+        folder = self._folder / job_id
+        process = job.process_of(folder) if job.is_alive(folder) else None
+        if process is None:
+            raise Refused("its process has ended", cure=f"its own lines are in {folder / job.LOG}")
+        raise Refused(
+            f"it is process {process.pid} of this machine: a shell is open already",
+            cure=f"its own lines are in {folder / job.LOG}",
+        )
+
+    def release(self, job_id: str) -> None:
+        """Cancel it: a process keeps no machine."""
+        self.cancel(job_id)
+
+    def left(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """Return the processes that live."""
+        found = {one: job.marked_processes(one) for one in jobs}
+        return {
+            one: f"processes {', '.join(str(process.pid) for process in processes)}"
+            for one, processes in found.items()
+            if processes
+        }
 
 
 def _started(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.errors import OutsideError
+from runner.errors import OutsideError, Refused
 from runner.launchers import LAUNCHERS
 from runner.launchers import local as local_module
 from runner.launchers.base import Launcher
@@ -216,3 +216,21 @@ def test_a_launcher_asks_the_kernel_and_no_process_id(tmp_path: Path) -> None:
     own = psutil.Process()
     (folder / job.PROCESS).write_text(f'{{"pid": {own.pid}, "created": {own.create_time()}}}')
     assert launcher.poll(["one"])["one"].state == "ended"
+
+
+def test_what_is_left_is_told_until_it_is_released(bench: Bench) -> None:
+    name = bench.launcher.submit(bench.task("one"))
+    bench.await_starts(1)
+    assert set(bench.launcher.left([name, "two"])) == {name}
+    bench.launcher.release(name)
+    assert bench.launcher.left([name]) == {}
+    bench.launcher.release(name)
+
+
+def test_a_shell_on_this_machine_is_refused_with_where_to_look(bench: Bench) -> None:
+    name = bench.launcher.submit(bench.task("one"))
+    bench.await_starts(1)
+    with pytest.raises(Refused, match="of this machine") as refused:
+        bench.launcher.shell(name)
+    assert "node.log" in str(refused.value.cure)
+    assert bench.launcher.links(name) == {}
