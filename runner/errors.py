@@ -5,6 +5,7 @@
     │   ├── InvalidSpec       exit 1   findings with file, line, column and key
     │   └── LeaseHeld         exit 1   another job is already the training of this attempt
     ├── OutsideError          exit 3   something outside failed; trying again may help
+    │   └── Unclear           exit 3   nobody knows whether it has happened all the same
     └── Inconclusive          exit 4   evidence does not decide
 
 That a run failed, an expectation did, or a result was not reproduced is no error but a result: exit
@@ -66,6 +67,10 @@ class OutsideError(RunnerError):
     """A remote, a server, a disk or another program failed; the same command may work later."""
 
     exit_code = EXIT_OUTSIDE
+
+
+class Unclear(OutsideError):
+    """The answer to a request was lost: it may have been carried out, or may be yet."""
 
 
 class Inconclusive(RunnerError):

@@ -31,6 +31,10 @@ class JobStatus(NamedTuple):
     """
 
 
+RAY_DASHBOARD = 8265
+"""Port of Ray's dashboard on a job's first node; Ray's own default."""
+
+
 class Shell(NamedTuple):
     """The way to a shell on a job's first node; each command is an argument list."""
 
@@ -38,7 +42,7 @@ class Shell(NamedTuple):
     before: tuple[str, ...] = ()
     """What is called first, such as what fetches the key; empty for nothing."""
     forward: tuple[str, ...] = ()
-    """What makes the node's port 8265, Ray's dashboard, one of this machine; empty for nothing."""
+    """What makes the node's RAY_DASHBOARD a port of this machine; empty for nothing."""
     otherwise: str = ""
     """What a person does where the command does not get there."""
 
@@ -47,6 +51,9 @@ class Launcher(Protocol):
     """A way to run node programs."""
 
     name: str
+    unseen: float
+    """Seconds for which nobody may find what was submitted and not answered; 0 where all do at
+    once."""
 
     def endpoint(self) -> str:
         """Return where its jobs live: only from the same endpoint may a job be declared lost."""
@@ -57,7 +64,7 @@ class Launcher(Protocol):
     def submit(self, task: NodeTask) -> str:
         """Start `task` and return the job's id; for a job that exists already, that one's id.
 
-        Raises OutsideError when it cannot be started; then nothing runs.
+        Raises OutsideError when it cannot be started; then nothing runs, unless it is Unclear.
         """
 
     def find(self, names: Sequence[str]) -> Mapping[str, str]:

@@ -51,6 +51,7 @@ class LocalLauncher:
     """Processes on this machine."""
 
     name = "local"
+    unseen = 0.0
 
     def __init__(self, state: Path) -> None:
         """Keep jobs below `state`/local."""

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from runner.errors import OutsideError, Refused
-from runner.launchers import LAUNCHERS
 from runner.launchers import local as local_module
 from runner.launchers.base import Launcher
 from runner.launchers.local import LocalLauncher
@@ -89,7 +88,7 @@ MAKERS: dict[str, Callable[[Path], Launcher]] = {"local": LocalLauncher}
 """How each launcher is made with its state in a folder."""
 
 
-@pytest.fixture(params=list(LAUNCHERS))
+@pytest.fixture(params=list(MAKERS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(MAKERS[request.param](tmp_path / "state"), tmp_path)
     yield bench

@@ -1,0 +1,247 @@
+"""Runs on any cloud, Kubernetes or Slurm that the team's SkyPilot reaches.
+
+    NodeTask -> bundle, rendered task -> API server -> managed job, or job on a cluster that is kept
+
+A job is submitted under the name that the ledger's claim gives, and found under it again by whoever
+is at the same API server. What a node program says is in the run store; asked here is what only
+SkyPilot knows: what is waited for, where, how often it was recovered, and whether it goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from runner.errors import OutsideError, Refused, Unclear
+from runner.launchers.base import JobStatus, Reach, Shell
+from runner.launchers.skypilot import clusters, managed, reach
+from runner.launchers.skypilot.client import Client, Machines
+from runner.launchers.skypilot.ids import JobId, read_id
+from runner.launchers.skypilot.server import is_loopback, server_url, without_password, workspace
+from runner.node.task import NodeTask
+from runner.registry import is_of_forge
+from runner.workspace import Workspace
+
+RANKS_KEY = "ROLLBOOK_RANKS_KEY"
+"""With which the ranks of one submission know each other."""
+PENDING_SECONDS = 600.0
+"""How long a submission that the server has taken up may be without an answer."""
+_SETTLE_SECONDS = 20.0
+"""How long to look for what an unclear submission has left."""
+_BETWEEN_LOOKS = 2.0
+
+
+class SkyPilotLauncher:
+    """Jobs of one API server."""
+
+    name = "skypilot"
+    unseen = 900.0
+    """SkyPilot's client sends a submission again for ten minutes, and a server may take it up after
+    that; see retry_on_server_unavailable in sky/server/rest.py."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Launch for the clone `workspace`; nothing is loaded or asked yet."""
+        self._scratch = workspace.state / "scratch"
+        self._absent: set[str] = set()
+        """Names that a lookup has not found, until they are submitted."""
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return Client()
+
+    def endpoint(self) -> str:
+        """Return the API server's address, with SkyPilot's workspace where it is not the default.
+
+        With this host's name for a server on loopback, which each host has one of.
+        """
+        url = server_url()
+        host = f"@{os.uname().nodename}" if is_loopback(url) else ""
+        within = f"#{workspace()}" if workspace() else ""
+        return f"skypilot:{without_password(url)}{host}{within}"
+
+    def reach(self, endpoint: str) -> Reach:
+        """Tell this server's jobs from others'; a server outlives reboots, so none are gone."""
+        return "here" if endpoint == self.endpoint() else "elsewhere"
+
+    # Submitting
+
+    def submit(self, task: NodeTask) -> str:
+        """Submit the task and return the job's id once SkyPilot has given it one.
+
+        Raises Refused when a secret of its spec is not set here, or SkyPilot refuses the task;
+        Unclear when it may have been submitted all the same, OutsideError when it was not.
+        """
+        if task.job in self._absent:
+            self._absent.discard(task.job)
+        elif known := self.find([task.job]).get(task.job):
+            return known
+        keep = task.spec.resources.keep_cluster
+        job = str(self._submit(task, keep=bool(keep)))
+        # A server on loopback reads the folder itself, and again for each recovery.
+        if keep or not is_loopback(self._client.url):
+            shutil.rmtree(task.scratch, ignore_errors=True)
+        return job
+
+    def _submit(self, task: NodeTask, *, keep: bool) -> JobId | str:
+        from runner.launchers.skypilot.bundle import bundle
+        from runner.launchers.skypilot.task import sky_task
+
+        values = _secrets(task)
+        config = sky_task(task, bundle(task, Path(task.scratch) / "bundle"))
+        try:
+            if keep:
+                return JobId(self._client.launch_on_cluster(config, task.job, values), task.job)
+            return JobId(self._client.launch_job(config, task.job, values))
+        except OutsideError as error:
+            return self._settled(task.job, error)
+
+    def _settled(self, name: str, error: OutsideError) -> str:
+        """Return the job that a submission which raised `error` has made all the same.
+
+        Never submits again. Raises `error` when there is none.
+        """
+        deadline = time.monotonic() + (_SETTLE_SECONDS if isinstance(error, Unclear) else 0)
+        while True:
+            try:
+                found = self.find([name]).get(name)
+            except OutsideError:
+                raise error from None
+            if found:
+                return found
+            if time.monotonic() >= deadline:
+                raise error
+            time.sleep(_BETWEEN_LOOKS)
+
+    def find(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the jobs of all users submitted under exactly `names`; ended ones count.
+
+        A submission that the server has taken up is waited for: it is about to be a job.
+        """
+        self._await_submissions(names)  # first: what is answered meanwhile is found below
+        numbers = managed.find(self._client, set(names))
+        found = {name: str(JobId(number)) for name, number in numbers.items()}
+        if rest := [name for name in names if name not in found]:
+            kept = clusters.find(self._client, rest)
+            found |= {name: str(job) for name, job in kept.items()}
+        self._absent |= set(names) - set(found)
+        return found
+
+    def _await_submissions(self, names: Collection[str]) -> None:
+        deadline = time.monotonic() + PENDING_SECONDS
+        while pending := self._pending(names):
+            if time.monotonic() > deadline:
+                raise Unclear(
+                    f"SkyPilot has not answered the submission of {pending} for "
+                    f"{PENDING_SECONDS / 60:.0f} min",
+                    cure="sky api status   shows it, sky api cancel ends it",
+                )
+            time.sleep(_BETWEEN_LOOKS)
+
+    def _pending(self, names: Collection[str]) -> str | None:
+        taken_up = self._client.submissions()
+        return next((name for name in names if any(name in body for body in taken_up)), None)
+
+    # Following
+
+    def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:
+        """Ask the server once for all managed jobs, and once for each cluster that is kept."""
+        known = {job: JobStatus("unknown", f"{job} is no job of SkyPilot's") for job in jobs}
+        ids = {job: found for job in jobs if (found := read_id(job))}
+        numbers = [one.number for one in ids.values() if not one.cluster]
+        try:
+            statuses = managed.poll(self._client, numbers) if numbers else {}
+            kept = clusters.poll(self._client, [one for one in ids.values() if one.cluster])
+        except OutsideError as error:
+            return known | {job: JobStatus("unknown", error.message) for job in ids}
+        return known | {
+            job: kept[one] if one.cluster else statuses[one.number] for job, one in ids.items()
+        }
+
+    def cancel(self, job: str) -> None:
+        """Cancel a job, also by the name it was submitted under; wait until it is gone, verified.
+
+        A managed job's machines are given back with it; a kept cluster stays (`release`).
+        Raises OutsideError when something is left.
+        """
+        one = read_id(job) or read_id(self.find([job]).get(job, ""))
+        if one is None:
+            return
+        if one.cluster:
+            clusters.stop(self._client, one)
+        else:
+            managed.stop(self._client, one.number)
+
+    def release(self, job: str) -> None:
+        """Cancel a job, and take the cluster down that is kept for it."""
+        self.cancel(job)
+        one = read_id(job)
+        if one and one.cluster:
+            clusters.take_down(self._client, one.cluster)
+
+    def left(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """Return which of `jobs` go on or hold machines."""
+        ids = {job: found for job in jobs if (found := read_id(job))}
+        numbers = {one.number for one in ids.values() if not one.cluster}
+        known = {one.id: one for one in self._client.jobs(ids=numbers)} if numbers else {}
+        names = sorted({one.cluster for one in ids.values() if one.cluster})
+        kept = self._client.clusters(names) if names else {}
+        told = {
+            job: f"cluster {one.cluster} is {kept[one.cluster].status}"
+            if one.cluster in kept
+            else managed.left_over(known[one.number])
+            for job, one in ids.items()
+            if one.cluster in kept or (not one.cluster and one.number in known)
+        }
+        return {job: words for job, words in told.items() if words}
+
+    def logs(self, job: str, *, follow: bool) -> Iterator[str]:
+        """Yield what SkyPilot kept of a job: how it was brought up, and what it printed."""
+        one = read_id(job)
+        if one is None or self.poll([job])[job].state == "unknown":
+            return iter(())
+        if one.cluster:
+            return self._client.cluster_logs(one.cluster, one.number, follow=follow)
+        return self._client.job_logs(one.number, follow=follow)
+
+    def links(self, job: str) -> Mapping[str, str]:
+        """Return the job's page on SkyPilot's dashboard."""
+        one = read_id(job)
+        return {"skypilot": reach.page(self._client.url, one)} if one else {}
+
+    def shell(self, job: str) -> Shell:
+        """Return the way to the job's first node, by SSH or the scheduler's own means."""
+        one = read_id(job)
+        if one is None:
+            raise Refused(f"{job} is no job of SkyPilot's")
+        if one.cluster:
+            kept = Machines(one.cluster, one.cluster, "", is_kept=True)
+            return reach.shell(kept)
+        machines = self._client.machines(one.number)
+        if machines is None:
+            raise Refused(
+                f"managed job {one.number} has no machines now: {self.poll([job])[job].detail}",
+                cure="runner status   shows what it waits for",
+            )
+        return reach.shell(machines)
+
+
+def _secrets(task: NodeTask) -> dict[str, str]:
+    """Return the values that travel apart from the task, from the environment of who submits.
+
+    Raises Refused with the names of the spec's secrets that are not set here.
+    """
+    unset = [name for name in task.spec.secrets if name not in os.environ]
+    if unset:
+        raise Refused(
+            f"`secrets` of the spec: {', '.join(unset)} is not set where this runs",
+            cure="set it, in CI as a secret of the workflow's environment, and apply again",
+        )
+    named = (*task.spec.secrets, *task.node_variables)
+    values = {name: os.environ[name] for name in named if name in os.environ}
+    own = {RANKS_KEY: secrets.token_hex(32)}
+    return {name: value for name, value in values.items() if not is_of_forge(name)} | own

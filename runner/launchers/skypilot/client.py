@@ -1,0 +1,391 @@
+"""What is asked of SkyPilot, through its own SDK: the only module that loads it.
+
+Every call has a deadline, none starts a server on this machine, and every error is one of ours.
+The SDK keeps what it knows of the server per thread, so each call has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeVar
+
+from runner.errors import RunnerError, Unclear
+from runner.infra import write_infra
+from runner.launchers.skypilot.faults import explain, is_unclear, too_late
+from runner.launchers.skypilot.server import server_url
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 120.0
+"""For a question; the server may have to ask the controller of its managed jobs first."""
+SUBMIT_SECONDS = 900.0
+"""For a submission; a server without a controller of managed jobs makes one first."""
+
+_MISSING = "-"
+_FIELDS = (
+    "job_id",
+    "task_id",
+    "job_name",
+    "status",
+    "details",
+    "failure_reason",
+    "resources",
+    "cloud",
+    "region",
+    "zone",
+    "submitted_at",
+    "start_at",
+    "end_at",
+    "last_recovered_at",
+    "recovery_count",
+    "cluster_name_on_cloud",
+)
+
+
+class Job(NamedTuple):
+    """A job as SkyPilot knows it: a managed one, or one on a cluster; times are Unix times."""
+
+    id: int
+    name: str
+    status: str
+    """Of ManagedJobStatus, or of JobStatus for one on a cluster."""
+    submitted: float | None = None
+    started: float | None = None
+    recovered: float | None = None
+    ended: float | None = None
+    resources: str = ""
+    """What it asks for, such as `1x[H100:8]`."""
+    infra: str = ""
+    """Where it runs or ran last; empty before it has got machines."""
+    details: str = ""
+    """Why it waits, or why it failed, in SkyPilot's words."""
+    recoveries: int = 0
+    has_machines: bool = False
+    """Whether the cluster that SkyPilot has made for it is there."""
+
+
+class Cluster(NamedTuple):
+    """A cluster that is kept."""
+
+    name: str
+    status: str
+    """Of ClusterStatus."""
+    infra: str = ""
+    reason: str = ""
+    """Why it is not up, in SkyPilot's words."""
+
+
+class Machines(NamedTuple):
+    """The machines that a job has got."""
+
+    cluster: str
+    """SkyPilot's name of their cluster."""
+    on_cloud: str
+    """Its name there: its pods begin with it, and a Slurm job has it."""
+    infra: str
+    is_kept: bool
+    """Whether the cluster outlives its job."""
+
+
+class About(NamedTuple):
+    """An API server, as it speaks of itself."""
+
+    version: str
+    user: str
+    """Whom it takes us for; empty where it asks nobody who they are."""
+    places: tuple[str, ...]
+    """Clouds, Kubernetes contexts and Slurm clusters that it may use, as it calls them."""
+
+
+class Client:
+    """One API server, asked on behalf of whoever the environment says."""
+
+    def __init__(self) -> None:
+        """Ask the server that the configuration names; nothing is asked or loaded yet."""
+        self.url = server_url()
+
+    # Managed jobs
+
+    def launch_job(self, task: Mapping[str, Any], name: str, secrets: Mapping[str, str]) -> int:
+        """Submit a managed job and return its id, once SkyPilot has given it one.
+
+        Raises Unclear when it may have been submitted, other errors when it was not.
+        """
+
+        def call(sky: Any) -> int:
+            made = sky.Task.from_yaml_config(dict(task), secrets_overrides=list(secrets.items()))
+            ids, _ = sky.client.sdk.get(sky.jobs.client.sdk.launch(made, name=name))
+            return int(ids[0])
+
+        return self._ask(f"submit {name}", call, SUBMIT_SECONDS)
+
+    def jobs(
+        self, *, ids: Collection[int] | None = None, name: str | None = None
+    ) -> tuple[Job, ...]:
+        """Return managed jobs of all users, ended ones too: those of `ids`, or all.
+
+        With `name` those whose name has it in it.
+        """
+
+        def call(sky: Any) -> tuple[Job, ...]:
+            def asked(refresh: bool) -> tuple[Job, ...]:
+                request = sky.jobs.client.sdk.queue_v2(
+                    refresh=refresh,
+                    all_users=True,
+                    job_ids=None if ids is None else sorted(ids),
+                    name_match=name,
+                    fields=list(_FIELDS),
+                )
+                return tuple(map(_managed_job, sky.client.sdk.get(request)[0]))
+
+            try:
+                return asked(refresh=False)
+            except sky.exceptions.ClusterNotUpError as error:
+                if error.cluster_status is None:
+                    return ()  # it has never had a controller of managed jobs
+                return asked(refresh=True)  # stopped for want of work; its records are on it
+
+        return self._ask("list managed jobs", call)
+
+    def cancel_job(self, job_id: int) -> None:
+        """Ask for a managed job to be cancelled; it takes a while until it is."""
+
+        def call(sky: Any) -> None:
+            sky.client.sdk.get(sky.jobs.client.sdk.cancel(job_ids=[job_id], all_users=False))
+
+        self._ask(f"cancel managed job {job_id}", call)
+
+    def job_logs(self, job_id: int, *, follow: bool) -> Iterator[str]:
+        """Yield what a managed job printed, and how SkyPilot brought it up."""
+        return self._lines(
+            lambda sky: sky.jobs.client.sdk.tail_logs(
+                job_id=job_id, follow=follow, preload_content=False
+            )
+        )
+
+    def machines(self, job_id: int) -> Machines | None:
+        """Return the machines of a managed job; None while it has none."""
+
+        def call(sky: Any) -> Machines | None:
+            from sky.jobs.utils import generate_managed_job_cluster_name
+
+            request = sky.jobs.client.sdk.queue_v2(
+                refresh=False, all_users=True, job_ids=[job_id], fields=list(_FIELDS)
+            )
+            for found in sky.client.sdk.get(request)[0]:
+                if on_cloud := found.cluster_name_on_cloud:
+                    name = generate_managed_job_cluster_name(found.job_name, job_id)
+                    return Machines(name, on_cloud, _place(found), is_kept=False)
+            return None
+
+        return self._ask(f"find the machines of managed job {job_id}", call)
+
+    # Clusters
+
+    def launch_on_cluster(
+        self, task: Mapping[str, Any], name: str, secrets: Mapping[str, str]
+    ) -> int:
+        """Make the cluster `name` with the task as its job, and return that job's id.
+
+        Raises as `launch_job`.
+        """
+
+        def call(sky: Any) -> int:
+            made = sky.Task.from_yaml_config(dict(task), secrets_overrides=list(secrets.items()))
+            job_id, _ = sky.client.sdk.get(sky.client.sdk.launch(made, cluster_name=name))
+            return int(job_id)
+
+        return self._ask(f"submit {name}", call, SUBMIT_SECONDS)
+
+    def clusters(self, names: Sequence[str] | None = None) -> dict[str, Cluster]:
+        """Return the clusters of all users that are kept, by name: `names`, or all."""
+
+        def call(sky: Any) -> dict[str, Cluster]:
+            chosen = None if names is None else list(names)
+            request = sky.client.sdk.status(cluster_names=chosen, all_users=True)
+            return {found.name: _cluster(found) for found in sky.client.sdk.get(request)}
+
+        return self._ask("list clusters", call)
+
+    def cluster_jobs(self, cluster: str) -> tuple[Job, ...]:
+        """Return the jobs of all users on a cluster, which must be up."""
+
+        def call(sky: Any) -> tuple[Job, ...]:
+            request = sky.client.sdk.queue(cluster, skip_finished=False, all_users=True)
+            return tuple(map(_cluster_job, sky.client.sdk.get(request)))
+
+        return self._ask(f"list the jobs of cluster {cluster}", call)
+
+    def cancel_cluster_job(self, cluster: str, job_id: int) -> None:
+        """Stop a job on a cluster."""
+
+        def call(sky: Any) -> None:
+            sky.client.sdk.get(sky.client.sdk.cancel(cluster, job_ids=[job_id]))
+
+        self._ask(f"cancel job {job_id} on cluster {cluster}", call)
+
+    def down(self, cluster: str) -> None:
+        """Give a cluster's machines back; one that is not there is fine."""
+
+        def call(sky: Any) -> None:
+            try:
+                sky.client.sdk.get(sky.client.sdk.down(cluster))
+            except sky.exceptions.ClusterDoesNotExist:
+                return
+
+        self._ask(f"take cluster {cluster} down", call, SUBMIT_SECONDS)
+
+    def cluster_logs(self, cluster: str, job_id: int, *, follow: bool) -> Iterator[str]:
+        """Yield what a job on a cluster printed."""
+        return self._lines(
+            lambda sky: sky.client.sdk.tail_logs(
+                cluster, job_id=job_id, follow=follow, preload_content=False
+            )
+        )
+
+    # Requests
+
+    def submissions(self) -> tuple[str, ...]:
+        """Return the bodies of submissions that the server has taken up and not yet answered."""
+
+        def call(sky: Any) -> tuple[str, ...]:
+            asked = sky.client.sdk.api_status()
+            found = [request for request in asked if request.name.endswith("launch")]
+            return tuple(f"{request.cluster_name} {request.request_body}" for request in found)
+
+        return self._ask("list requests", call)
+
+    def about(self) -> About:
+        """Return which version the server is, whom it takes us for, and what it may use."""
+
+        def call(sky: Any) -> About:
+            said = sky.client.sdk.api_info()
+            places = sky.client.sdk.get(sky.client.sdk.enabled_clouds(expand=True))
+            user = said.user.name if said.user and said.user.name else ""
+            return About(said.version, user, tuple(sorted(places)))
+
+        return self._ask("ask the server about itself", call)
+
+    # Asking
+
+    def _ask(self, what: str, call: Callable[[Any], T], seconds: float = ANSWER_SECONDS) -> T:
+        sky = _load()
+        try:
+            return _within(seconds, lambda: self._reached(sky, call))
+        except _LateError as error:
+            raise _unclear(too_late(what, self.url, seconds)) from error
+        except Exception as error:
+            ours = explain(error, what, self.url)
+            raise (_unclear(ours) if is_unclear(error) else ours) from error
+
+    def _reached(self, sky: Any, call: Callable[[Any], T]) -> T:
+        """Return what `call` does, after a look whether the server is there.
+
+        Without the look the SDK would start a server on this machine when there is none.
+        """
+        status, _ = sky.server.common.check_server_healthy(self.url)
+        if status == sky.server.common.ApiServerStatus.NEEDS_AUTH:
+            raise sky.exceptions.ApiServerAuthenticationError(self.url)
+        return call(sky)
+
+    def _lines(self, call: Callable[[Any], Iterator[str | None]]) -> Iterator[str]:
+        """Yield the lines of a stream; it has no deadline, as a job may say nothing for hours."""
+        sky = _load()
+        try:
+            for part in self._reached(sky, call):
+                yield from (part or "").splitlines()
+        except RunnerError:
+            raise
+        except Exception as error:
+            raise explain(error, "show the logs", self.url) from error
+
+
+class _LateError(Exception):
+    pass
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns in a thread of its own; it is left behind after `seconds`."""
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # handed to whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=work, daemon=True, name="skypilot").start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise _LateError from error
+
+
+def _unclear(error: RunnerError) -> Unclear:
+    return Unclear(error.message, cure=error.cure)
+
+
+@functools.cache
+def _load() -> Any:
+    """Load SkyPilot, which takes seconds, and keep what it says from our own output."""
+    import sky
+    import sky.client.sdk
+    import sky.exceptions
+    import sky.jobs.client.sdk
+    import sky.server.common
+
+    logger = logging.getLogger("sky")
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+    if not os.environ.get("SKYPILOT_DEBUG"):
+        logger.setLevel(logging.WARNING)
+    return sky
+
+
+def _managed_job(record: Any) -> Job:
+    return Job(
+        id=record.job_id,
+        name=record.job_name or "",
+        status=record.status.value,
+        submitted=record.submitted_at,
+        started=record.start_at,
+        recovered=record.last_recovered_at,
+        ended=record.end_at,
+        resources=record.resources or "",
+        infra=_place(record),
+        details=record.failure_reason or record.details or "",
+        recoveries=record.recovery_count or 0,
+        has_machines=record.cluster_name_on_cloud is not None,
+    )
+
+
+def _cluster_job(record: Any) -> Job:
+    return Job(
+        id=record.job_id,
+        name=record.job_name,
+        status=record.status.value,
+        submitted=record.submitted_at,
+        started=record.start_at,
+        ended=record.end_at,
+        has_machines=True,
+    )
+
+
+def _cluster(record: Any) -> Cluster:
+    infra = write_infra(record.cloud, record.region) if record.cloud else ""
+    return Cluster(record.name, record.status.value, infra, record.init_status_reason or "")
+
+
+def _place(record: Any) -> str:
+    """Return where a job is: its own `infra` is for people, and cut where it is long."""
+    parts = (None if part == _MISSING else part for part in (record.region, record.zone))
+    return write_infra(record.cloud, *parts) if record.cloud not in (None, _MISSING) else ""
