@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -136,17 +137,20 @@ def _node_prices(
     if resources.accelerators is None:
         return []
     infra, spot = (candidate.infra, candidate.spot) if candidate else ("", False)
+    most = candidate.max_usd_per_hour if candidate and candidate.max_usd_per_hour else inf
     wanted = Wanted(infra, resources.accelerators, spot)
     if quoted and (quotes := quotes_for(quoted.prices, wanted)):
-        return [_of_quote(quote, quoted.source) for quote in quotes]
+        found = (_of_quote(quote, quoted.source) for quote in quotes)
+        return [price for price in found if price.low <= most]
     name, count = gpus.name_of(resources.accelerators), resources.gpus_per_node
-    for found, source in (
+    for offered, source in (
         (offers(name, count, home or Path.home()), _FETCHED),
         (_listed(name), _READ),
     ):
-        here = [offer for offer in found if not infra or is_within(infra, offer.cloud)]
+        here = [offer for offer in offered if not infra or is_within(infra, offer.cloud)]
         if here:
-            return [_of_offer(offer, wanted, count, source) for offer in here]
+            prices = (_of_offer(offer, wanted, count, source) for offer in here)
+            return [p._replace(high=min(p.high, most)) for p in prices if p.low <= most]
     return []
 
 

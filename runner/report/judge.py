@@ -17,7 +17,7 @@ from runner.node.task import Evidence
 from runner.report.advice import FailureClass, advise
 from runner.report.curves import Curves
 from runner.report.headline import training_metric
-from runner.report.notation import duration, number
+from runner.report.notation import duration, number, usd
 from runner.spec.expectation import Expectation
 from runner.spec.experiment import Experiment
 
@@ -69,13 +69,37 @@ def _stopped(case: Case) -> Ending | None:
         cure = "runner retry   continues from its last checkpoint"
         return Ending("failed", f"{why} {_progress(evidence)}", cure, failure="killed")
     if evidence.stopped == "time_limit":
-        limit = duration(case.spec.resources.max_duration)
-        reason = f"stopped {_progress(evidence)}: it was over its time limit of {limit}"
-        cure = "if the steps were still going, raise resources.max_duration; if not, it hung"
-        return Ending("failed", reason, cure, _last_words(evidence), "hang")
+        return over_time(case.spec, _progress(evidence), _again(evidence), _last_words(evidence))
+    if evidence.stopped == "budget":
+        return over_budget(case.spec, _progress(evidence), _again(evidence))
     if evidence.stopped == "reward":
         return _constant_reward(case) or _failed_by_reward("stopped: the reward gave no signal")
     return None
+
+
+def over_time(spec: Experiment, progress: str, again: str, log_line: str = "") -> Ending:
+    """Return the end of an attempt that went on for longer than it may.
+
+    `again` says what another attempt does.
+    """
+    limit = duration(spec.resources.max_duration)
+    reason = f"stopped {progress}: it was over its time limit of {limit}"
+    cure = "if the steps were still going, raise resources.max_duration; if not, it hung"
+    return Ending("failed", reason, f"{cure}; runner retry   {again}", log_line, "hang")
+
+
+def over_budget(spec: Experiment, progress: str, again: str) -> Ending:
+    """Return the end of an attempt that has cost what its run may cost; `again` as above."""
+    ceiling = f" of {usd(spec.budget.usd_per_run)}" if spec.budget else ""
+    reason = f"stopped {progress}: the run has cost its budget{ceiling}"
+    return Ending("over_budget", reason, f"raise budget.usd_per_run, then runner retry   {again}")
+
+
+def _again(evidence: Evidence) -> str:
+    """Return from where another attempt goes on."""
+    if evidence.checkpoint_step is None:
+        return "starts anew: no checkpoint was kept"
+    return f"goes on from the checkpoint of step {evidence.checkpoint_step:,}"
 
 
 def _exited(case: Case) -> Ending | None:

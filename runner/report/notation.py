@@ -50,6 +50,12 @@ def bytes_(count: int) -> str:
     return f"{amount:.3g} TiB"
 
 
+def usd(amount: float) -> str:
+    """Return US dollars: whole from $100 up, and where they are whole; else with cents."""
+    whole = amount >= 99.995 or amount == round(amount)
+    return f"${amount:,.0f}" if whole else f"${amount:,.2f}"
+
+
 def plural(count: int, noun: str) -> str:
     """Return `1 seed`, `3 seeds`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

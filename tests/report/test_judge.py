@@ -33,6 +33,11 @@ def reward(**changes: Any) -> dict[str, Any]:
             "failed",
             "stopped at step 3 of 20: it was over its time limit of 1 d",
         ),
+        (
+            {"stopped": "budget", "exit_code": -15, "last_step": 13},
+            "over_budget",
+            "stopped at step 13 of 20: the run has cost its budget",
+        ),
         ({"stopped": "cancelled", "last_step": 3}, "cancelled", "cancelled at step 3 of 20"),
         (
             {"stopped": "reward", "exit_code": -15, **reward(highest=0.0)},
@@ -192,3 +197,17 @@ def test_the_error_that_ends_a_traceback_decides() -> None:
         "ZeroDivisionError: division by zero",
     ]
     assert advise(log, 1).line == "ZeroDivisionError: division by zero"
+
+
+def test_at_a_ceiling_the_cure_says_from_where_another_attempt_goes_on():
+    spec = make_spec(budget={"usd_per_run": 150}, resources={"max_duration": "8h"})
+    stopped = {"stopped": "budget", "exit_code": -15, "last_step": 13}
+    ending = judge(spec, make_evidence(**stopped, checkpoint_step=12), make_curves())
+    assert ending.reason == "stopped at step 13 of 20: the run has cost its budget of $150"
+    assert ending.cure == (
+        "raise budget.usd_per_run, then runner retry   goes on from the checkpoint of step 12"
+    )
+    stopped["stopped"] = "time_limit"
+    ending = judge(spec, make_evidence(**stopped, checkpoint_step=None), make_curves())
+    assert ending.reason == "stopped at step 13 of 20: it was over its time limit of 8 h"
+    assert ending.cure.endswith("runner retry   starts anew: no checkpoint was kept")
