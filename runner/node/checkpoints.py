@@ -23,7 +23,7 @@ from runner.trainers.base import SavedCheckpoint, Trainer
 MANIFEST = "manifest.json"
 MOST_UPLOADS = 12
 """Of one checkpoint while training goes on, the last ones LONGEST_PAUSE apart."""
-_NAME = re.compile(r"a(\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
+_NAME = re.compile(r"([ar]\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
 
 Marks = tuple[tuple[str, int, int], ...]
 """Path, size and time of change of each file of a checkpoint."""
@@ -149,16 +149,25 @@ def _marks(checkpoint: SavedCheckpoint) -> Marks:
     return tuple(found)
 
 
-def complete(store: RunStore) -> list[str]:
-    """Return the complete checkpoints of a run's attempts, not of its repeats; the oldest first."""
+def complete(store: RunStore, attempt: str = "a1") -> list[str]:
+    """Return the complete checkpoints that `attempt` may continue from; the oldest first."""
     parts = (name.rpartition("/") for name in store.list())
-    found = (folder for folder, _, file in parts if file == MANIFEST and _NAME.fullmatch(folder))
-    return sorted(found, key=_age)
+    folders = [folder for folder, _, file in parts if file == MANIFEST]
+    found = ((_NAME.fullmatch(folder), folder) for folder in folders)
+    return sorted((one for match, one in found if match and is_kin(match[1], attempt)), key=_age)
 
 
-def newest_complete(store: RunStore) -> str | None:
-    """Return the name of the newest complete checkpoint of a run's attempts."""
-    return next(reversed(complete(store)), None)
+def is_kin(one: str, other: str) -> bool:
+    """Whether what `one` left may be continued by `other`: a run's attempts share, repeats do not.
+
+    Both are labels, such as `a2` and `r1`.
+    """
+    return one == other or (one[0], other[0]) == ("a", "a")
+
+
+def newest_complete(store: RunStore, attempt: str = "a1") -> str | None:
+    """Return the name of the newest complete checkpoint that `attempt` may continue from."""
+    return next(reversed(complete(store, attempt)), None)
 
 
 def step_of(name: str) -> int:
@@ -171,7 +180,7 @@ def _age(name: str) -> tuple[int, int, int]:
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is no checkpoint's name")
-    return int(match[3]), int(match[1]), int(match[2])
+    return int(match[3]), int(match[1][1:]), int(match[2])
 
 
 def restore(
@@ -182,7 +191,8 @@ def restore(
     One that is not what its manifest says is told to `say`, and the one before it is taken; None
     when none is whole, and training starts anew.
     """
-    older = [one for one in complete(store) if _age(one) <= _age(name)]
+    kin = complete(store, name.partition("/")[0])
+    older = [one for one in kin if _age(one) <= _age(name)]
     for candidate in reversed(older):
         fault = _fetch(store, candidate, folder)
         if not fault:

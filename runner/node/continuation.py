@@ -1,4 +1,4 @@
-"""What a resumed attempt takes over from those before it, beside the checkpoint itself.
+"""What a resumed attempt takes over from those before it, and from its own earlier starts.
 
 It may have nothing left to train: then all that its evidence can say was measured by them.
 """
@@ -12,11 +12,31 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from runner.node.channel import METRICS, REWARDS
-from runner.node.task import RewardSummary
+from runner.node.checkpoints import is_kin, newest_complete
+from runner.node.task import NodeTask, RewardSummary
+from runner.node.whereabouts import last_step_of
 from runner.store import RunStore
 
-_CHECKPOINT = re.compile(r"a(\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
-_METRICS = re.compile(rf"a(\d+)/epoch-(\d+)/{re.escape(METRICS)}")
+_CHECKPOINT = re.compile(r"([ar]\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
+_METRICS = re.compile(rf"([ar]\d+)/epoch-(\d+)/{re.escape(METRICS)}")
+
+
+def continued(task: NodeTask, store: RunStore, epoch: int) -> NodeTask:
+    """Return `task` as the start with the lease's `epoch` has to take it up.
+
+    A recovered one goes on from the newest complete checkpoint, its own earlier ones included.
+    """
+    if epoch == 1:
+        return task
+    newest = newest_complete(store, task.attempt)
+    return task.model_copy(update={"resume": newest or task.resume})
+
+
+def lost_steps(store: RunStore, attempt: str, epoch: int, first_step: int) -> int:
+    """Return the steps that the start before `epoch` trained beyond `first_step`, to be redone."""
+    if epoch == 1:
+        return 0
+    return max(0, last_step_of(store, f"{attempt}/epoch-{epoch - 1}") - first_step)
 
 
 def earlier_rewards(store: RunStore, checkpoint: str) -> RewardSummary:
@@ -36,14 +56,19 @@ def earlier_metrics(store: RunStore, checkpoint: str) -> dict[str, float]:
     match = _CHECKPOINT.fullmatch(checkpoint)
     if match is None:
         return {}
-    attempt, epoch, step = (int(part) for part in match.groups())
+    label, last, step = match[1], _start(match), int(match[3])
     found = ((_METRICS.fullmatch(name), name) for name in store.list())
-    names = sorted(((int(m[1]), int(m[2])), name) for m, name in found if m)
+    names = sorted((_start(m), name) for m, name in found if m and is_kin(m[1], label))
     latest: dict[str, float] = {}
-    for _, name in (one for one in names if one[0] <= (attempt, epoch)):
+    for _, name in (one for one in names if one[0] <= last):
         for values in _rows_until(store.get(name) or b"", step):
             latest.update({key: value for key, value in values.items() if value is not None})
     return latest
+
+
+def _start(match: re.Match[str]) -> tuple[int, int]:
+    """Return attempt and epoch, by which the earlier of two starts is told."""
+    return int(match[1][1:]), int(match[2])
 
 
 def _rows_until(content: bytes, step: int) -> Iterator[dict[str, float | None]]:

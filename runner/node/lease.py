@@ -16,6 +16,7 @@ A holder that was taken over writes below its own `epoch-<n>/` only, so a late w
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 
 from pydantic import Field, ValidationError
 
@@ -26,6 +27,8 @@ from runner.store import RunStore
 
 MOST_EPOCHS = 1000
 """A job that was started again more often is not recovering but failing."""
+TASK_ID = "SKYPILOT_TASK_ID"
+"""SkyPilot's own id of a job; a managed job keeps it over its recoveries."""
 
 
 class Lease(Section):
@@ -47,6 +50,11 @@ class Lease(Section):
     def folder(self) -> str:
         """Name of the folder, inside the attempt's, that its holder writes to."""
         return f"epoch-{self.epoch}"
+
+
+def holder(name: str, environment: Mapping[str, str]) -> str:
+    """Return the launcher's id of the job submitted as `name`, whose node has `environment`."""
+    return f"{name} {environment.get(TASK_ID, '')}".rstrip()
 
 
 def acquire(store: RunStore, folder: str, run_id: str, attempt: str, job: str, nonce: str) -> Lease:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from runner.datasets.source import exists
 from runner.errors import OutsideError
-from runner.node import cpu
+from runner.node import cpu, wandb
 from runner.node.checkpoints import restore, step_of
 from runner.node.data import DvcWorkspace
 from runner.node.evidence import versions
@@ -36,6 +36,8 @@ class Prepared(NamedTuple):
     steps: int | None
     resumed: str | None
     """The checkpoint in the run store that it continues from; none from the start."""
+    wandb: str = ""
+    """Address of the run at Weights & Biases; empty where it is offline or not asked for."""
 
     @property
     def first_step(self) -> int:
@@ -63,7 +65,9 @@ def prepare(task: NodeTask, store: RunStore, say: Callable[[str], None]) -> Prep
         steps = min(steps or task.limits.steps, task.limits.steps)
     command = trainer.compile(run, layout, steps)
     environment = _environment(task, command, layout, scratch)
-    return Prepared(run, trainer, command, environment, layout, steps, resumed)
+    return Prepared(
+        run, trainer, command, environment, layout, steps, resumed, wandb.address(task, environment)
+    )
 
 
 def _check_python(task: NodeTask) -> None:
@@ -167,7 +171,7 @@ def _environment(task: NodeTask, command: Command, layout: Layout, scratch: Path
         _cpu(task, scratch),
         command.environment,
         _reward(task, scratch),
-        _wandb(task, scratch),
+        wandb.variables(task, scratch, os.environ),
     ):
         paths += [part["PYTHONPATH"]] if "PYTHONPATH" in part else []
         environment.update(part)
@@ -205,15 +209,6 @@ def _reward(task: NodeTask, scratch: Path) -> dict[str, str]:
         "ROLLBOOK_REWARD_FUNCTION": function,
         "ROLLBOOK_REWARD_LOG": str(reward_log(scratch)),
     }
-
-
-def _wandb(task: NodeTask, scratch: Path) -> Mapping[str, str]:
-    """W&B writes below the run's folder, and offline unless the run has a key."""
-    online = "WANDB_API_KEY" in task.spec.secrets and "WANDB_API_KEY" in os.environ
-    folder = scratch / "wandb"
-    folder.mkdir(exist_ok=True)
-    mode = "online" if online else "offline"
-    return {"WANDB_MODE": mode, "WANDB_DIR": str(scratch), "WANDB_SILENT": "true"}
 
 
 def reward_log(scratch: Path) -> Path:

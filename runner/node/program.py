@@ -4,6 +4,10 @@
 
 Its exit code tells the truth: 0 the trainer ended by itself without an error, 5 it did not, 3
 something outside the run failed. Whether the run is to be believed is judged from the evidence.
+
+A start that its launcher follows with another one (runner.node.restarts) leaves neither evidence
+nor result, and the next goes on from its last checkpoint. A start that finds the result of one
+before it has nothing left to do, and ends as that did.
 """
 
 from __future__ import annotations
@@ -18,15 +22,19 @@ from pathlib import Path
 from types import FrameType
 
 from runner.errors import RunnerError
-from runner.node import job, ray
+from runner.node import job, ray, restarts
+from runner.node.budget import expiry, meter_of, without_meter
 from runner.node.channel import HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
-from runner.node.lease import acquire
+from runner.node.continuation import continued, lost_steps
+from runner.node.lease import acquire, holder
 from runner.node.mirror import Mirror
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
 from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop, read_task
 from runner.node.training import Training
+from runner.node.whereabouts import WHERE, whereabouts
+from runner.report.notation import plural
 from runner.store import RunStore
 
 BEAT_SECONDS = 2.0
@@ -55,18 +63,24 @@ class _Node:
     """One run of the node program."""
 
     def __init__(self, task: NodeTask, folder: Path) -> None:
-        self.task = task
         self.folder = folder
         self.store = RunStore(task.store)
         self.started = time.monotonic()
         self.training: Training | None = None
-        lease = acquire(self.store, task.attempt, task.run_id, task.attempt, task.job, task.nonce)
-        prefix = f"{task.attempt}/epoch-{lease.epoch}"
+        self.stopped: Stop = ""
+        mine = holder(task.job, os.environ)
+        lease = acquire(self.store, task.attempt, task.run_id, task.attempt, mine, task.nonce)
+        prefix = f"{task.attempt}/{lease.folder}"
+        self.restarts = restarts.restarts_of(self.store, task.attempt, lease.epoch, task.limits)
+        self.task = task = continued(task, self.store, lease.epoch)
+        self.where = whereabouts(task, os.environ)
+        self.meter = meter_of(task, self.store, lease.epoch, self.where)
         named = (*task.spec.secrets, *task.node_variables)
         secrets = [os.environ.get(name, "") for name in named]
         self.channel = Channel(folder / "published", self.store, prefix, secrets)
         self.mirror = Mirror(self.publish)
         self.channel.write("task.json", task.model_dump_json(by_alias=True, indent=1).encode())
+        self.channel.write(WHERE, self.where.model_dump_json(indent=1).encode())
 
     def publish(self) -> None:
         """Take what is new to the store; called in the mirror's thread."""
@@ -76,12 +90,15 @@ class _Node:
 
     def work(self, slot: Path | None) -> int:
         """Do the run and leave its result in the store, whatever happens."""
-        result = Result(exit_code=EXIT_OUTSIDE, error="the node program was stopped")
+        if self.restarts.last:
+            return self.restarts.last.exit_code
+        result = Result(exit_code=EXIT_OUTSIDE, error=self.restarts.excess)
         try:
             self.announce("queued")
             with job.queued(slot) if slot else contextlib.nullcontext():
                 self.started = time.monotonic()
-                result = self.train()
+                if not self.restarts.excess:
+                    result = self.train()
         except Stopped:
             result = self.stopped_early()
         except RunnerError as error:
@@ -97,36 +114,69 @@ class _Node:
 
     def stopped_early(self) -> Result:
         """Return the result of a run that was stopped before its trainer was."""
-        cancelled = job.is_cancelled(self.folder)
+        cancelled = self.is_cancelled()
+        self.stopped = "cancelled" if cancelled else "signal"
         why = "cancelled" if cancelled else "stopped by a signal from outside (a shutdown?)"
         return Result(exit_code=EXIT_FAILED, error=f"{why} before it trained", cancelled=cancelled)
 
+    def is_cancelled(self) -> bool:
+        """Whether a person wanted the stop, and not just any signal came."""
+        return restarts.is_cancelled(self.folder, self.store, self.task.attempt)
+
     def end(self, result: Result) -> None:
-        """Leave `result` here and in the store."""
+        """Leave `result` here and in the store, unless the launcher starts the attempt again."""
         told = result.model_copy(update={"error": self.channel.redactor.text(result.error)})
-        self.channel.write(RESULT, told.model_dump_json(indent=1).encode())
-        self.beat("ended")
+        phase = self.restarts.phase_after(result, self.stopped)
+        if phase == restarts.ENDED:
+            self.channel.write(RESULT, told.model_dump_json(indent=1).encode())
+        elif told.error:
+            self.channel.say(told.error)
+        reached = self.training.follower.last_step if self.training else 0
+        self.beat(phase, reached, self.training.prepared.steps if self.training else None)
         patiently(self.mirror.flush)
 
     def train(self) -> Result:
         """Prepare, train and gather the evidence."""
         self.announce("preparing")
         prepared = prepare(self.task, self.store, self.channel.say)
+        self.tell_where(prepared)
+        prepared = prepared._replace(environment=prepared.environment | self.expiry())
         training = Training(self.task, prepared, self.channel, self.folder)
         log = self.channel.folder / TRAINER_LOG
         with self.cluster(prepared, log) as environment:
             self.training = training
-            exit_code, stopped = self.watch(training, environment, log)
+            exit_code, self.stopped = self.watch(training, environment, log)
         _ignore_stops()
+        failed = exit_code != 0 or self.stopped != ""
+        cancelled = self.stopped == "cancelled"
+        result = Result(exit_code=EXIT_FAILED if failed else 0, cancelled=cancelled)
+        phase = self.restarts.phase_after(result, self.stopped)
         training.close()
-        self.beat("saving", training.follower.last_step, prepared.steps)
+        saving = "saving" if phase == restarts.ENDED else phase
+        self.beat(saving, training.follower.last_step, prepared.steps)
         patiently(self.mirror.flush)
-        saved = training.save(finished=exit_code == 0 and stopped == "")
-        training.write_evidence(exit_code, stopped, saved, time.monotonic() - self.started)
-        patiently(self.mirror.flush)
+        saved = training.save(finished=not failed, final=phase == restarts.ENDED)
+        if phase == restarts.ENDED:
+            seconds = time.monotonic() - self.started
+            training.write_evidence(exit_code, self.stopped, saved, seconds)
+            patiently(self.mirror.flush)
         training.upload_extras()
-        failed = exit_code != 0 or stopped != ""
-        return Result(exit_code=EXIT_FAILED if failed else 0, cancelled=stopped == "cancelled")
+        return result
+
+    def tell_where(self, prepared: Prepared) -> None:
+        """Say from which step on this start trains, and what that costs."""
+        first, epoch = prepared.first_step, self.restarts.epoch
+        lost = lost_steps(self.store, self.task.attempt, epoch, first)
+        self.where = self.where.model_copy(
+            update={"first_step": first, "lost_steps": lost, "wandb": prepared.wandb}
+        )
+        self.channel.write(WHERE, self.where.model_dump_json(indent=1).encode())
+        if epoch > 1:
+            source = f"from {prepared.resumed}" if prepared.resumed else "without a checkpoint"
+            self.channel.say(
+                f"start {epoch}, {source}: trains on after step {first}, "
+                f"{plural(lost, 'step')} again"
+            )
 
     @contextlib.contextmanager
     def cluster(self, prepared: Prepared, log: Path) -> Iterator[dict[str, str]]:
@@ -166,12 +216,19 @@ class _Node:
                 stopped = self.limit_reached()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(BEAT_SECONDS)
+            if process.poll() and self.restarts.outlasts_a_signal:
+                time.sleep(restarts.SHUTDOWN_SECONDS)
         except Stopped:
-            stopped = "cancelled" if job.is_cancelled(self.folder) else "signal"
+            stopped = "cancelled" if self.is_cancelled() else "signal"
         finally:
             _ignore_stops()
-            exit_code = stop(process, GRACE_SECONDS)
+            exit_code = stop(process, self.grace(stopped))
         return exit_code, stopped
+
+    def grace(self, stopped: Stop) -> float:
+        """Return the seconds that a trainer has for its end."""
+        hurries = stopped == "signal" and self.restarts.outlasts_a_signal
+        return restarts.INTERRUPTED_GRACE_SECONDS if hurries else GRACE_SECONDS
 
     def look(self, training: Training) -> None:
         """Take over what is new and have it published."""
@@ -181,8 +238,17 @@ class _Node:
 
     def limit_reached(self) -> Stop:
         """Return the limit that the attempt has reached, if any."""
-        over = time.monotonic() - self.started > self.task.limits.seconds
-        return "time_limit" if over else ""
+        elapsed = time.monotonic() - self.started
+        if self.meter and self.meter.is_over(elapsed):
+            return "budget"
+        return "time_limit" if self.restarts.seconds + elapsed > self.task.limits.seconds else ""
+
+    def expiry(self) -> dict[str, str]:
+        """Return the variable by which a trainer knows when to have saved."""
+        if unkept := "" if self.meter else without_meter(self.task, self.where):
+            self.channel.say(unkept)
+        elapsed = time.monotonic() - self.started
+        return expiry(self.task, self.meter, self.restarts.seconds, elapsed)
 
     def announce(self, phase: str) -> None:
         """Say in the store what comes before the training; one that is away ends the run."""
@@ -191,6 +257,7 @@ class _Node:
 
     def beat(self, phase: str, step: int = 0, steps: int | None = None) -> None:
         """Note that the node lives, and what it does."""
+        elapsed = time.monotonic() - self.started
         self.channel.write_json(
             HEARTBEAT,
             {
@@ -198,7 +265,8 @@ class _Node:
                 "phase": phase,
                 "step": step,
                 "steps": steps,
-                "seconds": round(time.monotonic() - self.started, 1),
+                "seconds": round(elapsed, 1),
+                "usd": round(self.meter.spent(elapsed), 4) if self.meter else None,
             },
         )
 

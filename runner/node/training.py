@@ -100,8 +100,8 @@ class Training:
         if not path.exists() or path.read_bytes() != data:
             self._channel.write(name, data)
 
-    def save(self, *, finished: bool) -> Saved:
-        """Finish the uploads, and give the final export to DVC.
+    def save(self, *, finished: bool, final: bool = True) -> Saved:
+        """Finish the uploads, and if it is `final` give the export to DVC.
 
         Raises OutsideError when the store or the remote is away for longer than STORE_PATIENCE.
         """
@@ -109,7 +109,7 @@ class Training:
         newest = self._checkpoints.close(finished=finished)
         step = newest.step if newest else None
         is_trial = self._task.limits.steps is not None
-        if self._task.spec.checkpoints.export == "none" or is_trial:
+        if self._task.spec.checkpoints.export == "none" or is_trial or not final:
             return Saved(step, None)
         is_attempt = self._task.attempt.startswith("a")
         remote = self._task.checkpoint_remote
