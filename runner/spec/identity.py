@@ -73,10 +73,16 @@ FIELDS: dict[str, Bearing] = {
     "script.files": "digest",
     "resources.accelerators": "digest",  # the number per node, not the type
     "resources.nodes": "in",  # it enters the batch arithmetic
+    "resources.cpus": "out",
+    "resources.memory_gib": "out",
+    "resources.disk_gib": "out",
+    "resources.network": "out",
+    "resources.priority": "out",
     "resources.candidates": "out",
     "resources.wait_per_candidate": "out",
     "resources.max_duration": "out",
     "resources.recover": "out",
+    "resources.keep_cluster": "out",
     "budget": "out",
     "checkpoints": "out",
     "seeds": "out",  # each run has one seed, beside the spec

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from runner.spec.section import Duration, Section
+from runner.spec.section import Duration, Section, fault
 
 
 class Candidate(Section):
@@ -21,6 +21,24 @@ class Candidate(Section):
     needs_approval: bool = Field(
         default=False, description="Never fall through to this candidate without an owner's yes."
     )
+    max_usd_per_hour: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Take no machine that costs more than this, per node."
+    )
+    cache: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=200)] | None = Field(
+        default=None,
+        description="Folder there that outlives a run, such as one of a shared file system: "
+        "environments and downloaded models are kept in it and used again.",
+    )
+    volume: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None = Field(
+        default=None, description="SkyPilot volume (`sky volumes ls`) that is mounted at `cache`."
+    )
+
+    @model_validator(mode="after")
+    def _mounts_volume_somewhere(self) -> Candidate:
+        if self.volume and self.cache is None:
+            message = f"the volume `{self.volume}` is mounted nowhere"
+            raise fault("volume", message, "add `cache: /cache`, the folder to mount it at")
+        return self
 
 
 class Recover(Section):
@@ -41,6 +59,23 @@ class Resources(Section):
         default=None, description="GPU type and number per node, such as H100:8."
     )
     nodes: Annotated[int, Field(gt=0, le=1024)] = Field(default=1, description="Number of nodes.")
+    cpus: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+        default=None, description="CPUs that each node has at least."
+    )
+    memory_gib: Annotated[int, Field(gt=0, le=65536)] | None = Field(
+        default=None, description="Memory that each node has at least."
+    )
+    disk_gib: Annotated[int, Field(gt=0, le=65536)] | None = Field(
+        default=None, description="Size of each node's disk."
+    )
+    network: Literal["best"] | None = Field(
+        default=None,
+        description="`best` asks for the fastest network between nodes, such as InfiniBand.",
+    )
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = Field(
+        default=None,
+        description="Which runs start first where they queue for capacity; a higher one does.",
+    )
     candidates: tuple[Candidate, ...] = Field(
         default=(), strict=False, description="Places to try, in this order."
     )
@@ -55,6 +90,11 @@ class Resources(Section):
         json_schema_extra={"default": "24h"},
     )
     recover: Recover = Field(default=Recover(), description="Restarts without a person.")
+    keep_cluster: Duration | None = Field(
+        default=None,
+        description="Keep the machines that long after the run, for a look at them or the next "
+        "run; nothing then starts it again when they are lost.",
+    )
 
     @property
     def gpus_per_node(self) -> int:

@@ -86,10 +86,25 @@ GRPO: dict[str, Any] = {
     "resources": {
         "accelerators": "H100:2",
         "nodes": 1,
-        "candidates": [{"infra": "k8s/pool", "spot": False, "needs_approval": True}],
+        "cpus": 16,
+        "memory_gib": 128,
+        "disk_gib": 512,
+        "network": "best",
+        "priority": 10,
+        "candidates": [
+            {
+                "infra": "k8s/pool",
+                "spot": False,
+                "needs_approval": True,
+                "max_usd_per_hour": 30.0,
+                "cache": "/cache",
+                "volume": "weights",
+            }
+        ],
         "wait_per_candidate": "30m",
         "max_duration": "8h",
         "recover": {"preemptions": 3, "errors": 1},
+        "keep_cluster": "2h",
     },
     "budget": {"usd_per_run": 150.0, "when_exceeded": "stop"},
     "checkpoints": {"keep_last": 2, "keep_best": "val/sums/accuracy", "export": "huggingface"},
