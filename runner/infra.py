@@ -32,11 +32,12 @@ def is_within(place: str, infra: str) -> bool:
     """Whether `place` is `infra` or a part of it: `gcp/us-central1` is within `gcp`."""
     if not place or not infra:
         return False
-    parts, wanted = _parts(place), _parts(infra)
+    parts, wanted = parts_of(place), parts_of(infra)
     alike = (want in ("*", part) for want, part in zip(wanted, parts, strict=False))
     return len(wanted) <= len(parts) and all(alike)
 
 
-def _parts(infra: str) -> list[str]:
+def parts_of(infra: str) -> list[str]:
+    """Return a place's cloud, as `infra` names it, and what follows."""
     cloud, *rest = infra.split("/")
     return [_NAMES.get(cloud.lower(), cloud.lower()), *rest]

@@ -25,6 +25,8 @@ class Heartbeat(NamedTuple):
     step: int
     steps: int | None
     seconds: float
+    usd: float | None = None
+    """What the attempt has cost so far, in US dollars; None where no price is known."""
 
 
 class AttemptFolder:

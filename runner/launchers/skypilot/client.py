@@ -7,8 +7,10 @@ The SDK keeps what it knows of the server per thread, so each call has a thread 
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from runner.errors import RunnerError, Unclear
 from runner.infra import write_infra
 from runner.launchers.skypilot.faults import explain, is_unclear, too_late
-from runner.launchers.skypilot.server import server_url
+from runner.launchers.skypilot.server import server_url, without_password
 
 T = TypeVar("T")
 
@@ -27,7 +29,9 @@ ANSWER_SECONDS = 120.0
 SUBMIT_SECONDS = 900.0
 """For a submission; a server without a controller of managed jobs makes one first."""
 
+_LOG = logging.getLogger(__name__)
 _MISSING = "-"
+_SUBMISSIONS = frozenset({"sky.jobs.launch", "sky.launch"})
 _FIELDS = (
     "job_id",
     "task_id",
@@ -91,6 +95,18 @@ class Machines(NamedTuple):
     infra: str
     is_kept: bool
     """Whether the cluster outlives its job."""
+
+
+class Offer(NamedTuple):
+    """What SkyPilot would take for a node somewhere, in US dollars for an hour."""
+
+    region: str
+    """Of a cloud; for Kubernetes the context, for Slurm the partition."""
+    accelerators: float
+    """How many are on it."""
+    price: float
+    """0 or no number where nobody has set one, as `spot_price`."""
+    spot_price: float
 
 
 class About(NamedTuple):
@@ -251,15 +267,45 @@ class Client:
 
     # Requests
 
-    def submissions(self) -> tuple[str, ...]:
-        """Return the bodies of submissions that the server has taken up and not yet answered."""
+    def submissions(self) -> frozenset[str]:
+        """Return the names of submissions that the server has taken up and not yet answered.
 
-        def call(sky: Any) -> tuple[str, ...]:
+        Others' submissions are without a name, unless who asks may see everything.
+        """
+
+        def call(sky: Any) -> frozenset[str]:
             asked = sky.client.sdk.api_status()
-            found = [request for request in asked if request.name.endswith("launch")]
-            return tuple(f"{request.cluster_name} {request.request_body}" for request in found)
+            bodies = [json.loads(one.request_body) for one in asked if one.name in _SUBMISSIONS]
+            found = (body.get("name") or body.get("cluster_name") for body in bodies if body)
+            return frozenset(name for name in found if name)
 
         return self._ask("list requests", call)
+
+    def offers(
+        self, cloud: str, region: str | None, accelerator: str, count: int | None, seconds: float
+    ) -> tuple[Offer, ...]:
+        """Return what nodes with `count` of `accelerator` cost in each region of `cloud`.
+
+        For Kubernetes and Slurm `region` is a context or cluster, and prices are those of the
+        server's own configuration. The answer is waited for `seconds`.
+        """
+
+        def call(sky: Any) -> tuple[Offer, ...]:
+            request = sky.client.sdk.list_accelerators(
+                name_filter=f"^{re.escape(accelerator)}$",
+                region_filter=region,
+                quantity_filter=count,
+                clouds=cloud,
+                all_regions=True,
+                case_sensitive=False,
+            )
+            found = sky.client.sdk.get(request).values()
+            rows = (row for rows in found for row in rows)
+            return tuple(
+                Offer(row.region, row.accelerator_count, row.price, row.spot_price) for row in rows
+            )
+
+        return self._ask(f"list the prices of {accelerator} on {cloud}", call, seconds)
 
     def about(self) -> About:
         """Return which version the server is, whom it takes us for, and what it may use."""
@@ -276,6 +322,7 @@ class Client:
 
     def _ask(self, what: str, call: Callable[[Any], T], seconds: float = ANSWER_SECONDS) -> T:
         sky = _load()
+        _LOG.debug("SkyPilot at %s: %s", without_password(self.url), what)
         try:
             return _within(seconds, lambda: self._reached(sky, call))
         except _LateError as error:

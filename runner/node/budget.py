@@ -1,0 +1,133 @@
+"""What an attempt costs while it goes on, and when it has reached what it may cost.
+
+Counted is the time of its node programs on all nodes, at the rates that the task was submitted
+with: what the cloud charges for starting and setting up machines, storage and traffic is not in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from runner.infra import is_within
+from runner.ledger.record import Stay
+from runner.node.channel import HEARTBEAT
+from runner.node.task import NodeTask, Rate
+from runner.node.whereabouts import Whereabouts, read_json, read_whereabouts
+from runner.store import RunStore
+
+HOUR = 3600.0
+RESERVE_SHARE = 0.05
+RESERVE_SECONDS = 600.0
+"""Time for a save to be finished before the trainer is stopped: that share, at most so long."""
+EXPIRY = "MLP_CURRENT_CAPACITY_BLOCK_EXPIRATION_TIMESTAMP"
+"""When the machines are going to be away, in Unix seconds. verl 0.9.1 saves a checkpoint after each
+step that ends within 60 s and its longest step before it, where `trainer.save_freq` is set
+(verl/utils/checkpoint/checkpoint_manager.py, should_save_ckpt_esi). Other trainers do not look."""
+
+
+def rate_at(rates: Iterable[Rate], where: str, *, spot: bool) -> float | None:
+    """Return US dollars for one node for an hour at a place; None where nobody knows.
+
+    The rate of the smallest place that holds it counts, of two alike the dearer one.
+    """
+    fitting = [rate for rate in rates if rate.spot == spot and is_within(where, rate.infra)]
+    nearest = max((len(rate.infra.split("/")) for rate in fitting), default=0)
+    return max(
+        (rate.usd_per_hour for rate in fitting if len(rate.infra.split("/")) == nearest),
+        default=None,
+    )
+
+
+def priced(stays: Iterable[Stay], rates: Sequence[Rate]) -> tuple[Stay, ...]:
+    """Return `stays` with what they cost, where the rate of their place is known."""
+    return tuple(
+        stay.model_copy(
+            update={"usd": _cost(rate_at(rates, stay.where, spot=stay.spot), stay.nodes, stay)}
+        )
+        for stay in stays
+    )
+
+
+def _cost(rate: float | None, nodes: int, stay: Stay) -> float | None:
+    return None if rate is None else round(rate * nodes * stay.seconds / HOUR, 4)
+
+
+def spent(stays: Sequence[Stay]) -> float | None:
+    """Return what `stays` cost together; None when of one of them nobody knows, or there is none.
+
+    A part is never told as the whole: it would be too little.
+    """
+    known = [stay.usd for stay in stays if stay.usd is not None]
+    return round(sum(known), 2) if known and len(known) == len(stays) else None
+
+
+class Meter(NamedTuple):
+    """Counts what an attempt costs."""
+
+    usd_per_hour: float
+    """Of all its nodes together, where they are now."""
+    before: float = 0.0
+    """What its starts before this one have cost, in US dollars."""
+    ceiling: float | None = None
+    """What the attempt may cost; none without a budget."""
+
+    def spent(self, seconds: float) -> float:
+        """Return what the attempt has cost when this start of it has gone on for `seconds`."""
+        return self.before + self.usd_per_hour * seconds / HOUR
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether the ceiling has been reached after `seconds` of this start."""
+        return self.ceiling is not None and self.spent(seconds) >= self.ceiling
+
+    @property
+    def seconds(self) -> float | None:
+        """How long this start may go on; None without an end."""
+        if self.ceiling is None or not self.usd_per_hour:
+            return None
+        return max(0.0, self.ceiling - self.before) * HOUR / self.usd_per_hour
+
+
+def meter_of(task: NodeTask, store: RunStore, epoch: int, here: Whereabouts) -> Meter | None:
+    """Return the meter of the start `epoch` of an attempt; None where its price is not known."""
+    rate = rate_at(task.rates, here.where, spot=here.spot)
+    if rate is None:
+        return None
+    former = (_former(store, task.attempt, number) for number in range(1, epoch))
+    before = (stay.usd for stay in priced((one for one in former if one), task.rates))
+    return Meter(rate * here.nodes, sum(usd or 0.0 for usd in before), task.limits.usd)
+
+
+def _former(store: RunStore, attempt: str, epoch: int) -> Stay | None:
+    found = read_whereabouts(store, attempt, epoch)
+    if found is None:
+        return None
+    seconds = float(read_json(store, f"{attempt}/epoch-{epoch}/{HEARTBEAT}").get("seconds", 0.0))
+    return Stay(where=found.where, spot=found.spot, nodes=found.nodes, seconds=seconds)
+
+
+def without_meter(task: NodeTask, here: Whereabouts) -> str:
+    """Return, for the log, why a budget cannot be kept on this node; empty where there is none."""
+    if task.limits.usd is None or here.where == "local":
+        return ""
+    kind = "spot" if here.spot else "on demand"
+    return (
+        f"the budget of ${task.limits.usd:,.2f} cannot be kept: no price is known for "
+        f"{task.spec.resources.accelerators or 'machines without GPUs'} {kind} on {here.where}; "
+        f"the time limit counts alone"
+    )
+
+
+def expiry(task: NodeTask, meter: Meter | None, before: float, elapsed: float) -> dict[str, str]:
+    """Return the variable that tells a trainer when to have saved by.
+
+    `elapsed` are the seconds of this start, `before` those of the starts before it.
+    With `when_exceeded: stop` nothing is saved for the budget's sake.
+    """
+    left = task.limits.seconds - before - elapsed
+    saves = task.spec.budget is None or task.spec.budget.when_exceeded == "save_and_stop"
+    if saves and meter is not None and meter.seconds is not None:
+        left = min(left, meter.seconds - elapsed)
+    left = max(0.0, left)
+    return {EXPIRY: f"{time.time() + left - min(RESERVE_SECONDS, RESERVE_SHARE * left):.0f}"}

@@ -1,0 +1,176 @@
+"""What an attempt costs while it goes on: sums are right, and a part is never told as the whole."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from node_values import make_spec
+
+from runner.infra import CLUSTER_INFO
+from runner.ledger.record import Stay
+from runner.node.budget import (
+    EXPIRY,
+    HOUR,
+    Meter,
+    expiry,
+    meter_of,
+    priced,
+    rate_at,
+    spent,
+    without_meter,
+)
+from runner.node.task import Limits, NodeTask, Rate
+from runner.node.whereabouts import whereabouts
+from runner.store import RunStore
+
+RATES = (
+    Rate(infra="gcp", usd_per_hour=90),
+    Rate(infra="gcp/us-central1", usd_per_hour=80),
+    Rate(infra="gcp", spot=True, usd_per_hour=30),
+    Rate(infra="k8s/pool", usd_per_hour=16),
+    Rate(infra="k8s/pool", usd_per_hour=17),
+)
+CENTRAL = {"cloud": "GCP", "region": "us-central1", "zone": "us-central1-a"}
+WEST = {"cloud": "GCP", "region": "us-west1", "zone": None}
+
+
+@pytest.mark.parametrize(
+    ("where", "spot", "usd"),
+    [
+        ("gcp/us-central1/us-central1-a", False, 80),
+        ("gcp/us-west1", False, 90),
+        ("gcp/us-central1", True, 30),
+        ("k8s/pool", False, 17),
+        ("k8s/pool", True, None),
+        ("aws/us-east-1", False, None),
+        ("local", False, None),
+    ],
+)
+def test_the_rate_of_the_smallest_known_place_counts(where: str, spot: bool, usd: Any) -> None:
+    assert rate_at(RATES, where, spot=spot) == usd
+
+
+def stay(where: str, seconds: float, nodes: int = 1, *, spot: bool = False) -> Stay:
+    return Stay(where=where, seconds=seconds, nodes=nodes, spot=spot)
+
+
+def test_a_stay_costs_nodes_times_rate_times_hours() -> None:
+    known = priced([stay("k8s/pool", 1800, 2), stay("gcp/us-west1", 360, spot=True)], RATES)
+    assert [one.usd for one in known] == [17.0, 3.0]
+    assert spent(known) == 20.0
+
+
+def test_a_part_is_never_told_as_the_whole() -> None:
+    some = priced([stay("k8s/pool", 1800), stay("nowhere", 1800)], RATES)
+    assert [one.usd for one in some] == [8.5, None]
+    assert spent(some) is None
+    assert spent(()) is None
+
+
+places = st.sampled_from(["gcp/us-central1", "gcp/x", "k8s/pool"])
+many_stays = st.lists(
+    st.builds(stay, places, st.floats(0, 1e6), st.integers(1, 64)), min_size=1, max_size=8
+)
+
+
+@given(many_stays, many_stays)
+def test_sums_add_up(first: list[Stay], second: list[Stay]) -> None:
+    parts = [spent(priced(stays, RATES)) for stays in (first, second, [*first, *second])]
+    assert parts[0] is not None
+    assert parts[1] is not None
+    assert parts[2] == pytest.approx(parts[0] + parts[1], abs=0.02)
+
+
+@given(st.floats(0.1, 1e4), st.floats(0, 100), st.floats(0.01, 1e4))
+def test_the_ceiling_is_reached_when_its_seconds_have_passed(
+    rate: float, before: float, ceiling: float
+) -> None:
+    meter = Meter(rate, before, ceiling)
+    left = meter.seconds
+    assert left is not None
+    assert meter.is_over(left * 1.001 + 1)
+    assert meter.is_over(0) == (before >= ceiling)
+    if left > 1:
+        assert not meter.is_over(left * 0.999 - 0.001)
+    assert all(a <= b for a, b in pairwise(meter.spent(s) for s in sorted((0.0, 1.0, left))))
+
+
+def test_without_a_ceiling_money_is_counted_and_never_over() -> None:
+    meter = Meter(8.0)
+    assert (meter.spent(HOUR), meter.is_over(1e9), meter.seconds) == (8.0, False, None)
+
+
+def make_task(usd: float | None = 10.0, **changes: Any) -> NodeTask:
+    candidates = [{"infra": "gcp", "spot": True}, {"infra": "gcp"}]
+    budget = {"usd_per_run": usd, **changes.pop("budget", {})} if usd else None
+    spec = make_spec(
+        resources={"accelerators": "H100:8", "nodes": 2, "candidates": candidates}, budget=budget
+    )
+    content = {
+        "run_id": "abcd00000000", "attempt": "a1", "job": "j", "nonce": "n", "experiment": "demo",
+        "seed": 1, "spec": spec, "steps": 4, "commit": "", "code": "", "store": "", "scratch": "",
+        "train_python": "", "data_remote": "", "checkpoint_remote": "", "rates": RATES,
+        "limits": Limits(seconds=8 * 3600, usd=usd),
+    }  # fmt: skip
+    return NodeTask(**{**content, **changes})
+
+
+def at(place: dict[str, Any] | None) -> dict[str, str]:
+    return {CLUSTER_INFO: json.dumps(place)} if place else {}
+
+
+def test_a_later_start_counts_what_the_earlier_ones_have_cost(tmp_path: Path) -> None:
+    store, task = RunStore(str(tmp_path)), make_task(candidates=1)
+    first = whereabouts(task, at(WEST))
+    assert first.spot
+    assert meter_of(task, store, 1, first) == Meter(60.0, 0.0, 10.0)  # 2 nodes at $30
+    store.put("a1/epoch-1/where.json", first.model_dump_json().encode())
+    store.put("a1/epoch-1/heartbeat.json", b'{"seconds": 300}')
+    # Of epoch 2 nothing is left: it never got so far.
+    assert meter_of(task, store, 3, first) == Meter(60.0, 5.0, 10.0)
+
+
+def test_where_spot_and_on_demand_are_open_the_dearer_counts(tmp_path: Path) -> None:
+    task = make_task(candidates=2)
+    here = whereabouts(task, at(CENTRAL))
+    assert meter_of(task, RunStore(str(tmp_path)), 1, here) == Meter(160.0, 0.0, 10.0)
+
+
+def test_a_budget_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    task, store = make_task(candidates=2, rates=()), RunStore(str(tmp_path))
+    here = whereabouts(task, at(CENTRAL))
+    assert meter_of(task, store, 1, here) is None
+    assert without_meter(task, here) == (
+        "the budget of $10.00 cannot be kept: no price is known for H100:8 on demand on "
+        "gcp/us-central1/us-central1-a; the time limit counts alone"
+    )
+    # Here money is no matter: nothing is said of it.
+    assert without_meter(task, whereabouts(task, {})) == ""
+    assert without_meter(make_task(None), here) == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "meter", "before", "left"),
+    [
+        (make_task(None), None, 0, 8 * 3600 - 600),
+        (make_task(None), Meter(60), 7 * 3600, 3600 * 0.95),
+        (make_task(), Meter(10, 0, 10), 0, 3600 * 0.95),
+        (make_task(), Meter(10, 9, 10), 0, 360 * 0.95),
+        (make_task(), Meter(10, 11, 10), 0, 0),
+        (make_task(), Meter(1, 0, 10), 7 * 3600, 3600 * 0.95),  # the time is over first
+        (make_task(budget={"when_exceeded": "stop"}), Meter(10, 0, 10), 0, 8 * 3600 - 600),
+        (make_task(None), None, 9 * 3600, 0),
+    ],
+)
+def test_the_trainer_is_told_to_have_saved_before_the_stop(
+    task: NodeTask, meter: Meter | None, before: float, left: float
+) -> None:
+    told = float(expiry(task, meter, before, 0.0)[EXPIRY])
+    assert told - time.time() == pytest.approx(left, abs=3)
