@@ -21,8 +21,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from runner.files import write_atomically
 from runner.launchers.skypilot.wheel import runner_wheel
+from runner.node.job import TASK
 from runner.node.task import NodeTask
 
 REQUIREMENTS = "node-requirements.txt"
@@ -52,8 +52,7 @@ def bundle(task: NodeTask, folder: Path) -> Path:
         shutil.copyfile(_SCRIPTS / name, inside / name)
     wheel = runner_wheel()
     (inside / wheel.name).write_bytes(wheel.content)
-    content = on_node(task).model_dump_json(by_alias=True, indent=1)
-    write_atomically(inside / "task.json", content.encode())
+    (inside / TASK).write_text(on_node(task).model_dump_json(by_alias=True, indent=1))
     return folder
 
 

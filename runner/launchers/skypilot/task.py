@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,6 @@ from runner.spec.resources import Candidate
 
 RANKS_KEY = "ROLLBOOK_RANKS_KEY"
 """Secret that the ranks of one submission share; made when it is submitted."""
-NODE_PYTHON = ">=3.11,<3.14"
-"""What the runner's environment on a node may be made with."""
-TRAINING_PYTHON = ">=3.11,<3.12"
-"""What a training lock is resolved for."""
 RECOVERY = "EAGER_NEXT_REGION"
 """Every restart gets fresh machines, elsewhere first: SkyPilot's default for preempted jobs."""
 LABEL_LENGTH = 63
@@ -40,6 +36,7 @@ COMMENTS = {
     "run": "The node program, on every node; its exit code tells the truth.",
 }
 """What a reader is told of a part of the task."""
+_NO_NOTES: Mapping[str, Sequence[str]] = {}
 
 
 def sky_task(task: NodeTask, workdir: Path) -> dict[str, Any]:
@@ -148,9 +145,7 @@ def _variables(task: NodeTask) -> dict[str, str]:
     return {
         "ROLLBOOK_BUNDLE": task.job,
         "ROLLBOOK_CACHES": ":".join(dict.fromkeys(caches)),
-        "ROLLBOOK_NODE_PYTHON": NODE_PYTHON,
         "ROLLBOOK_TRAINING": "image" if task.image else "lock" if task.lock else "none",
-        "ROLLBOOK_TRAINING_PYTHON": TRAINING_PYTHON,
         "ROLLBOOK_TRAINER": "" if pin.name == "script" else pin.name,
         "ROLLBOOK_TORCH": "" if task.spec.resources.accelerators else "cpu",
     }
@@ -165,20 +160,24 @@ def _volumes(candidates: tuple[Candidate, ...]) -> dict[str, str]:
     return {cache: volume} if cache and volume else {}
 
 
-def as_yaml(config: Mapping[str, Any]) -> str:
-    """Return a task as the YAML that people read and `sky jobs launch` takes."""
+def as_yaml(config: Mapping[str, Any], notes: Mapping[str, Sequence[str]] = _NO_NOTES) -> str:
+    """Return a task as the YAML that people read and `sky jobs launch` takes.
+
+    `notes` are further lines of comment, by the key above which they stand.
+    """
     parts = []
     for key, value in config.items():
-        comment = f"\n# {COMMENTS[key]}\n" if key in COMMENTS else ""
+        lines = [*((COMMENTS[key],) if key in COMMENTS else ()), *notes.get(key, ())]
+        comment = "".join(f"# {line}\n" for line in lines)
         parts.append(comment + yaml.dump({key: value}, Dumper=_Dumper, **_LAYOUT))
-    return "".join(parts)
+    return "\n".join(parts)
 
 
 _LAYOUT: dict[str, Any] = {"sort_keys": False, "width": 100, "allow_unicode": True}
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes scripts as blocks, and a secret's missing value as nothing."""
+    """Writes scripts as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -187,6 +186,3 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
-_Dumper.add_representer(
-    type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-)
