@@ -1,12 +1,14 @@
-"""What would be run, exactly: the trainer's command, or its whole config with origins."""
+"""What would be run, exactly: SkyPilot's task, the trainer's command, its config with origins."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 
 from runner.errors import Refused
 from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.resolve import Resolver
 from runner.spec.tree import WorkTree
 from runner.trainers import TRAINERS
 from runner.trainers.base import Command, planned_steps
@@ -17,12 +19,14 @@ _PLACES = re.compile(r"(\$(?:CODE|DATA|MODEL|CHECKPOINTS|METRICS|SAMPLES|CONFIG|
 
 
 def render(workspace: Workspace, spec: str, what: str) -> str:
-    """Return the command or the config of the first run of `spec`, places as `$NAMES`.
+    """Return the task, the command or the config of the first run of `spec`, places as `$NAMES`.
 
     Raises Refused when the spec is invalid, with its findings.
     """
     loaded = _load(workspace, spec)
     run = loaded.runs[0]
+    if what == "task":
+        return _task(workspace, loaded)
     layout = preview_layout(run.spec)
     trainer = TRAINERS[run.spec.pin.name]
     command = trainer.compile(run, layout, planned_steps(run, None))
@@ -31,6 +35,17 @@ def render(workspace: Workspace, spec: str, what: str) -> str:
 
         return resolved_config(trainer, run, layout, command, loaded.run_marks[0])
     return _command(command)
+
+
+def _task(workspace: Workspace, loaded: LoadedExperiment) -> str:
+    from runner.launchers.skypilot.preview import preview
+
+    registry = workspace.registry
+    resolver = Resolver(WorkTree(workspace.root), registry, (loaded,))
+    run_id = ""
+    with contextlib.suppress(Refused):  # data that is not made yet, a run to start from
+        run_id = next(resolver.runs(loaded)).run_id
+    return preview(loaded.runs[0], run_id, workspace.repository.head(), registry)
 
 
 def _load(workspace: Workspace, spec: str) -> LoadedExperiment:

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from runner import screen
-from runner.cli.base import cli, json_option, open_registry
+from runner.cli.base import (
+    cli,
+    json_option,
+    launcher_of,
+    launcher_option,
+    open_registry,
+    yes_option,
+)
 from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
 
 
@@ -135,8 +142,9 @@ def plan(
 @cli.command()
 @click.argument("spec")
 @click.option(
-    "--what", type=click.Choice(["command", "config"]), default="command", show_default=True,
-    help="The trainer's command, or its config with the origin of each value.",
+    "--what", type=click.Choice(["task", "command", "config"]), default="command",
+    show_default=True,
+    help="SkyPilot's task, the trainer's command, or its config with the origin of each value.",
 )  # fmt: skip
 @click.pass_context
 def render(context: click.Context, spec: str, what: str) -> None:
@@ -151,9 +159,28 @@ def render(context: click.Context, spec: str, what: str) -> None:
 @click.option(
     "--steps", default=2, show_default=True, type=click.IntRange(min=1), help="How many at most."
 )
+@click.option(
+    "--gpus", type=click.IntRange(min=1), metavar="N",
+    help="On one node with N of the spec's GPUs, instead of all that it asks for.",
+)  # fmt: skip
+@launcher_option
+@yes_option
 @click.pass_context
-def try_(context: click.Context, spec: str, steps: int) -> int:
-    """Train a few steps of an uncommitted spec here; nothing is recorded."""
-    from runner.trial import try_spec
+def try_(
+    context: click.Context,
+    spec: str,
+    steps: int,
+    gpus: int | None,
+    launcher: str | None,
+    yes: bool,
+) -> int:
+    """Train a few steps of an uncommitted spec, for an hour at most; nothing is recorded.
 
-    return try_spec(open_registry(context), spec, steps)
+    Through SkyPilot it shows the price and asks first. Ctrl-C stops it; when it is over nothing of
+    it is left.
+    """
+    from runner.trial import Trial, try_spec
+
+    workspace = open_registry(context)
+    chosen = launcher_of(workspace, launcher)
+    return try_spec(workspace, chosen, Trial(spec, steps, gpus, yes))
