@@ -35,6 +35,8 @@ from runner.workspace import Workspace
 
 POLL_SECONDS = 2.0
 """Between looks at running jobs."""
+SERVER_SECONDS = 10.0
+"""Between looks at one that a server has to be asked about."""
 FOLLOW_PATIENCE = 60.0
 """Seconds for which ledger or run store may be away before following is given up."""
 
@@ -194,13 +196,14 @@ def _going_on_when_interrupted() -> Iterator[None]:
 
 def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, run: Run) -> None:
     """Show the progress of a job outside the ledger's states (a repeat, a trial) to its end."""
+    seconds = POLL_SECONDS if launcher.name == "local" else SERVER_SECONDS
     with Progress() as progress:
         while True:
-            ended = launcher.poll([job])[job].state == "ended"
-            progress.update([job_row(part.newest(), title, run, ended=ended)])
-            if ended:
+            status = launcher.poll([job])[job]
+            progress.update([job_row(part.newest(), title, run, status)])
+            if status.state == "ended":
                 return
-            time.sleep(POLL_SECONDS)
+            time.sleep(seconds)
 
 
 def retry_and_follow(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner import __version__, screen
 from runner.errors import EXIT_INCONCLUSIVE, EXIT_OUTSIDE, EXIT_RUN_FAILED
+from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord, folder, ledger_json, now
@@ -30,7 +32,10 @@ from runner.report.page import Page
 from runner.report.repeat_page import repeat_page
 from runner.report.terminal import show_page
 from runner.runfolder import AttemptFolder, measured_curves, open_run_store
+from runner.tasks import job_name
 from runner.workspace import Workspace
+
+_FILE = "repeat.json"
 
 
 class Repeat(NamedTuple):
@@ -96,27 +101,124 @@ class Failed(NamedTuple):
         screen.print_error(self.reason, f"runner reproduce {self.record.run_id}   tries again")
 
 
+class Submitted(NamedTuple):
+    """A reproduction that goes on, and that nobody waits for."""
+
+    claim: Claim
+    job: str
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0: what was asked for is done."""
+        return 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON of `reproduce --json`."""
+        return {
+            "run_id": self.claim.run_id,
+            "repeat": self.claim.label,
+            "verdict": None,
+            "levels": [],
+            "metrics": [],
+            "job": self.job,
+        }
+
+    def show(self) -> None:
+        """Say how its verdict is had."""
+        screen.say(f"{self.claim.attach}   follows it and gives the verdict")
+
+
+class Claim(NamedTuple):
+    """A repeat as the ledger knows it."""
+
+    run_id: str
+    label: str
+    """`r1`, `r2`, …"""
+    nonce: str
+    launcher: str
+    endpoint: str
+    """Where its launcher lives: as of an attempt."""
+    required: LevelName | None
+    job: str | None
+    """The launcher's id of it; None until it is known to be submitted."""
+    verdict: str | None
+    """None while it goes on, or while nobody has looked."""
+
+    @classmethod
+    def of(cls, run_id: str, label: str, content: Mapping[str, Any]) -> Claim:
+        """Return the claim that repeat.json holds; earlier runners started local ones alone."""
+        return cls(
+            run_id,
+            label,
+            nonce=content["nonce"],
+            launcher=content.get("launcher", "local"),
+            endpoint=content.get("endpoint", ""),
+            required=content.get("require"),
+            job=content.get("job"),
+            verdict=content.get("verdict"),
+        )
+
+    @property
+    def name(self) -> str:
+        """The name that it is submitted under."""
+        return job_name(self.run_id, self.label, self.nonce)
+
+    @property
+    def attach(self) -> str:
+        """The command that comes back to it."""
+        return f"runner reproduce {self.run_id} --attach {self.label}"
+
+
 def repeat_path(run_id: str, label: str, name: str) -> str:
     """Return where a file of a repeat is on the ledger branch."""
     return f"{folder(run_id)}/repeats/{label}/{name}"
 
 
-def claim_repeat(workspace: Workspace, record: RunRecord) -> tuple[str, str]:
-    """Take the next free number on the ledger; return it as a label, and the claim's nonce."""
-    nonce = secrets.token_hex(16)
+def claims(snapshot: Snapshot, run_id: str) -> tuple[Claim, ...]:
+    """Return the repeats of a run, whatever has become of them, in their order."""
+    labels = snapshot.names(f"{folder(run_id)}/repeats")
+    paths = {repeat_path(run_id, label, _FILE): label for label in labels}
+    found = snapshot.read_many(paths)
+    told = (Claim.of(run_id, paths[path], json.loads(text)) for path, text in found.items())
+    return tuple(sorted(told, key=lambda claim: int(claim.label[1:])))
+
+
+def claim_repeat(
+    workspace: Workspace, launcher: Launcher, run_id: str, required: LevelName
+) -> Claim:
+    """Take the next free number on the ledger for a repeat that `launcher` starts."""
+    content = {
+        "nonce": secrets.token_hex(16),
+        "claimed_at": now(),
+        "runner": __version__,
+        "launcher": launcher.name,
+        "endpoint": launcher.endpoint(),
+        "require": required,
+    }
     taken: list[str] = []
 
     def step(snapshot: Snapshot) -> Changes:
         number = 1
-        while snapshot.read(repeat_path(record.run_id, f"r{number}", "repeat.json")) is not None:
+        while snapshot.read(repeat_path(run_id, f"r{number}", _FILE)) is not None:
             number += 1
         taken[:] = [f"r{number}"]
-        content = ledger_json({"nonce": nonce, "claimed_at": now(), "runner": __version__})
-        draft = Draft(snapshot).put(repeat_path(record.run_id, taken[0], "repeat.json"), content)
-        return draft.changes(f"Repeat {taken[0]} of {record.run_id}")
+        draft = Draft(snapshot).put(repeat_path(run_id, taken[0], _FILE), ledger_json(content))
+        return draft.changes(f"Repeat {taken[0]} of {run_id}")
 
     workspace.ledger.transact(step)
-    return taken[0], nonce
+    return Claim.of(run_id, taken[0], content)
+
+
+def note_job(workspace: Workspace, claim: Claim, job: str) -> None:
+    """Write the launcher's id of a submitted repeat beside its claim."""
+
+    def step(snapshot: Snapshot) -> Changes:
+        path = repeat_path(claim.run_id, claim.label, _FILE)
+        known = json.loads(snapshot.read(path) or b"{}")
+        draft = Draft(snapshot).put(path, ledger_json({**known, "job": job}))
+        return draft.changes(f"Repeat {claim.label} of {claim.run_id} submitted")
+
+    workspace.ledger.transact(step)
 
 
 def conclude(
@@ -159,7 +261,7 @@ def keep(workspace: Workspace, done: Repeat | Failed) -> None:
     run_id, document = done.record.run_id, done.document()
 
     def step(snapshot: Snapshot) -> Changes:
-        path = repeat_path(run_id, done.label, "repeat.json")
+        path = repeat_path(run_id, done.label, _FILE)
         claimed = json.loads(snapshot.read(path) or b"{}")
         draft = Draft(snapshot).put(path, ledger_json({**claimed, **document, "ended_at": now()}))
         if isinstance(done, Repeat):

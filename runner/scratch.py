@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from runner import screen
-from runner.errors import EXIT_OUTSIDE
+from runner.errors import EXIT_OUTSIDE, OutsideError
+from runner.estimate import open_at_once
 from runner.follow import follow_job
+from runner.launchers.base import Launcher
 from runner.launchers.local import LocalLauncher
 from runner.ledger.record import RunRecord
 from runner.node.channel import TRAINER_LOG
@@ -16,13 +19,14 @@ from runner.node.task import Evidence, Input, Limits
 from runner.runfolder import AttemptFolder
 from runner.spec.resolve import ResolvedRun
 from runner.spec.tree import WorkTree
-from runner.store import RunStore
+from runner.store import RunStore, open_store
 from runner.tasks import Launch, dvc_inputs, dvc_remote_url, job_name, node_task
 from runner.workspace import Workspace
 
 LABEL = "try"
 FOLDER = "trials"
-"""Folder of the clone's state in which scratch runs keep their files, until the next one."""
+"""Folder of the clone's state in which scratch runs keep their files, until the next one; of the
+run store, while one runs elsewhere."""
 LIMIT_SECONDS = 3600
 """Wall-clock limit of a scratch run."""
 
@@ -39,28 +43,80 @@ def run_here(
 
     It stops after `steps`, or after an hour.
     """
+    launcher = LocalLauncher(workspace.state)
+    return run_scratch(workspace, launcher, resolved, upstream, title=title, steps=steps)
+
+
+def run_scratch(
+    workspace: Workspace,
+    launcher: Launcher,
+    resolved: ResolvedRun,
+    upstream: RunRecord | None,
+    *,
+    title: str,
+    steps: int | None,
+) -> AttemptFolder:
+    """Run `resolved` from the work tree, to its end; return what it left, on this machine.
+
+    It stops after `steps`, or after an hour; whoever stops waiting stops it. Raises OutsideError
+    when something of it may be left elsewhere.
+    """
     shutil.rmtree(workspace.state / FOLDER, ignore_errors=True)
-    nonce = secrets.token_hex(16)
-    tree = WorkTree(workspace.root)
+    nonce, tree = secrets.token_hex(16), WorkTree(workspace.root)
+    name = job_name(resolved.run_id, LABEL, nonce)
+    here = RunStore(str(workspace.state / FOLDER / name))
+    store = here if launcher.name == "local" else open_scratch_store(workspace, name)
+    spec = resolved.run.spec
     launch = Launch(
         LABEL,
         nonce,
-        store=str(workspace.state / FOLDER / job_name(resolved.run_id, LABEL, nonce)),
-        data_remote=_data_source(workspace, dvc_inputs(resolved.run.spec, tree)),
+        store=store.url(),
+        data_remote=_data_source(workspace, launcher, dvc_inputs(spec, tree)),
         limits=Limits(seconds=LIMIT_SECONDS, steps=steps),
         upstream=upstream,
         node_variables=workspace.registry.node_variables,
+        candidates=open_at_once(spec.resources),
     )
     task = node_task(workspace, resolved, tree, launch)
-    launcher = LocalLauncher(workspace.state)
-    job = launcher.submit(task)
-    part = AttemptFolder(RunStore(task.store), LABEL)
+    with _released(launcher, name):
+        job = launcher.submit(task)
+        follow_job(launcher, job, AttemptFolder(store, LABEL), title, resolved.run)
+    if store is not here:
+        _fetch(store, here)
+    return AttemptFolder(here, LABEL)
+
+
+def open_scratch_store(workspace: Workspace, job: str) -> RunStore:
+    """Return the folder of the run store in which a scratch run elsewhere keeps its files."""
+    return open_store(workspace.registry.run_store, workspace.root).at(f"{FOLDER}/{job}")
+
+
+@contextlib.contextmanager
+def _released(launcher: Launcher, name: str) -> Iterator[None]:
+    """Stop the job `name` however it is left, and see to it that nothing of it is there."""
     try:
-        follow_job(launcher, job, part, title, resolved.run)
-    except KeyboardInterrupt:
-        launcher.cancel(job)
+        yield
+    except BaseException:
+        if launcher.name != "local":
+            screen.say(f"Stopping {name}, and waiting until its machines are given back")
+        launcher.cancel(name)
         raise
-    return part.newest()
+    job = launcher.find([name]).get(name, name)
+    launcher.release(job)
+    if left := launcher.left([job]):
+        raise OutsideError(
+            f"something of the trial is left: {', '.join(left.values())}",
+            cure="runner doctor --leaks   lists it, with what removes it",
+        )
+
+
+def _fetch(store: RunStore, here: RunStore) -> None:
+    """Bring what is small to this machine, and leave nothing there."""
+    for name in store.list():
+        if "/checkpoints/" not in name and (content := store.get(name)) is not None:
+            here.put(name, content)
+    for name in sorted({name.partition("/")[0] for name in store.list()}):
+        store.delete(name)
 
 
 def say_why_there_is_nothing(part: AttemptFolder) -> int:
@@ -77,13 +133,13 @@ def say_the_log(part: AttemptFolder, evidence: Evidence) -> None:
     screen.say(f"all of it: {part.store.url(part.prefix)}/{TRAINER_LOG}")
 
 
-def _data_source(workspace: Workspace, inputs: Iterable[Input]) -> str:
+def _data_source(workspace: Workspace, launcher: Launcher, inputs: Iterable[Input]) -> str:
     """Return this clone's DVC cache when it has everything (data may not be pushed yet).
 
-    A cache is laid out like a remote.
+    A cache is laid out like a remote; only this machine can read it.
     """
     cache = workspace.root / ".dvc" / "cache"
     wanted = [cache / "files" / "md5" / item.md5[:2] / item.md5[2:] for item in inputs]
-    if all(path.exists() for path in wanted):
+    if launcher.name == "local" and all(path.exists() for path in wanted):
         return str(cache)
     return dvc_remote_url(workspace, workspace.registry.dvc_remotes.data)

@@ -10,6 +10,7 @@ from typing import Any
 from runner import screen
 from runner.errors import OutsideError
 from runner.launchers import LAUNCHERS
+from runner.launchers.base import JobStatus
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
@@ -44,8 +45,9 @@ def _row(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> Progres
     return row_of(record, experiment_of(snapshot, record.run_id), curves, beat)
 
 
-def job_row(part: AttemptFolder, title: str, run: Run, *, ended: bool) -> ProgressRow:
+def job_row(part: AttemptFolder, title: str, run: Run, status: JobStatus) -> ProgressRow:
     """Return how a job outside the ledger's states fares."""
+    ended = status.state == "ended"
     curves, beat = read_curves(part.metrics_lines()), part.heartbeat()
     metric = headline_metric(run.spec, curves.canonical) or ""
     times = curves.get("time/step")
@@ -54,7 +56,7 @@ def job_row(part: AttemptFolder, title: str, run: Run, *, ended: bool) -> Progre
         run_id="",
         seed=run.seed,
         state="ended" if ended else ("running" if curves else "waiting"),
-        reason="" if curves or ended else (beat.phase if beat else "submitted"),
+        reason="" if curves or ended else (beat.phase if beat else status.detail or "submitted"),
         step=beat.step if beat else 0,
         steps=beat.steps if beat else None,
         metric=metric,

@@ -1,45 +1,94 @@
-"""`runner try`: a few steps of a spec as it is in the work tree. Nothing is recorded."""
+"""`runner try`: a few steps of a spec as it is in the work tree. Nothing is recorded.
+
+Through SkyPilot as well: with the files of the work tree, on machines of its own, for an hour at
+most; however it ends, nothing of it is left there.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from runner import screen
-from runner.errors import EXIT_RUN_FAILED, InvalidSpec
+from runner.errors import EXIT_RUN_FAILED, InvalidSpec, Refused
+from runner.estimate import agree, estimate, may_spend
+from runner.launchers.base import Launcher
+from runner.places import check_places
 from runner.planning import newest_snapshot
 from runner.report.curves import read_curves
 from runner.report.judge import judge
 from runner.report.notation import number
 from runner.rules import check
 from runner.runfolder import AttemptFolder
-from runner.scratch import run_here, say_the_log, say_why_there_is_nothing
-from runner.spec.check import load_experiments
+from runner.scratch import LIMIT_SECONDS, run_scratch, say_the_log, say_why_there_is_nothing
+from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.experiment import Experiment
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import WorkTree
 from runner.workspace import Workspace
 
 
-def try_spec(workspace: Workspace, spec: str, steps: int) -> int:
-    """Train `steps` steps of the first run of `spec` here; return the exit code.
+class Trial(NamedTuple):
+    """What a person wants to try."""
 
-    Raises InvalidSpec when the spec is invalid.
+    spec: str
+    steps: int
+    gpus: int | None = None
+    """GPUs, on one node, instead of the spec's."""
+    yes: bool = False
+    """Whether they agree to what it costs."""
+
+
+def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
+    """Train a few steps of the first run of a spec; return the exit code.
+
+    Raises InvalidSpec when the spec is invalid, Refused when nobody agrees to what it may cost.
     """
-    resolved = _resolve(workspace, spec)
+    resolved = _resolve(workspace, trial)
+    spec = resolved.run.spec
     run_id = resolved.inputs.upstream
-    upstream = newest_snapshot(workspace).find(run_id) if run_id else None
+    snapshot = newest_snapshot(workspace)
+    upstream = snapshot.find(run_id) if run_id else None
+    if may_spend(launcher):
+        check_places(workspace)
+        limit = LIMIT_SECONDS / 3600
+        expected = estimate(snapshot, spec, hours=None, limit_hours=limit)
+        screen.say(f"Trying {resolved.run.experiment}: {expected.line()}")
+        agree("Launch?", yes=trial.yes)
     title = f"{resolved.run.experiment} (try)"
-    part = run_here(workspace, resolved, upstream, title=title, steps=steps)
-    return _tell(part, resolved.run.spec)
+    part = run_scratch(workspace, launcher, resolved, upstream, title=title, steps=trial.steps)
+    return _tell(part, spec)
 
 
-def _resolve(workspace: Workspace, spec: str) -> ResolvedRun:
+def _resolve(workspace: Workspace, trial: Trial) -> ResolvedRun:
+    """Return the first run of the spec as it is tried, checked against every rule."""
     tree = WorkTree(workspace.root)
     everything = load_experiments(tree)
-    chosen = load_experiments(tree, [spec])
+    loaded = load_experiments(tree, [trial.spec])
+    tried = tuple(_tried(experiment, trial) for experiment in loaded.experiments)
+    chosen = loaded._replace(experiments=tried)
     findings = (*chosen.findings, *check(chosen, tree, workspace.registry))
     if any(finding.level == "error" for finding in findings):
         raise InvalidSpec(findings)
     resolver = Resolver(tree, workspace.registry, everything.experiments)
     return next(resolver.runs(chosen.experiments[0]))
+
+
+def _tried(experiment: LoadedExperiment, trial: Trial) -> LoadedExperiment:
+    """Return an experiment's first run alone, on the machines of a trial."""
+    run = experiment.runs[0]
+    resources = run.spec.resources.model_copy(update={"keep_cluster": None})
+    if trial.gpus is not None:
+        if resources.accelerators is None:
+            raise Refused(
+                f"`{experiment.name}` trains on the CPU: its resources name no accelerators",
+                cure="leave --gpus out",
+            )
+        kind = resources.accelerators.rpartition(":")[0]
+        less = {"accelerators": f"{kind}:{trial.gpus}", "nodes": 1}
+        resources = resources.model_copy(update=less)
+    spec = run.spec.model_copy(update={"resources": resources})
+    runs = (run.model_copy(update={"spec": spec}),)
+    return experiment._replace(runs=runs, experiment=spec, run_marks=experiment.run_marks[:1])
 
 
 def _tell(part: AttemptFolder, spec: Experiment) -> int:

@@ -66,7 +66,8 @@ def try_request() -> int:
         raise Refused(f"{folder} is not there", cure="runner ci fetch-trial   lays it out")
     # -P: no file of the request comes first on sys.path.
     command = [sys.executable, "-P", "-m", "runner", "-C", str(folder), "try", trial.name]
-    os.execve(sys.executable, [*command, "--steps", str(STEPS)], without_token())  # noqa: S606
+    limits = ("--steps", str(STEPS), "--launcher", "local")  # whatever the request's registry says
+    os.execve(sys.executable, [*command, *limits], without_token())  # noqa: S606
 
 
 def _folder() -> Path:

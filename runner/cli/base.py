@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 launcher_option = click.option(
-    "--launcher", metavar="NAME", help="Instead of registry.yaml's; there is: local."
+    "--launcher", metavar="NAME", help="Instead of registry.yaml's; there are: local, skypilot."
 )
+yes_option = click.option("--yes", "-y", is_flag=True, help="Agree to what it may cost.")
 wait_option = click.option("--wait", is_flag=True, help="Follow the runs until they have ended.")
 
 

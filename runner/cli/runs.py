@@ -14,6 +14,7 @@ from runner.cli.base import (
     launcher_option,
     open_registry,
     wait_option,
+    yes_option,
 )
 from runner.errors import EXIT_OUTSIDE
 
@@ -141,6 +142,12 @@ def sync(context: click.Context, watch: bool, as_json: bool) -> int:
 )  # fmt: skip
 @launcher_option
 @click.option("--only-check", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--attach", metavar="rN", help="Come back to a repeat that goes on, and judge it.")
+@click.option(
+    "--wait", is_flag=True,
+    help="Follow it to the verdict in CI and in pipes too, where it is else submitted and left.",
+)  # fmt: skip
+@yes_option
 @json_option
 @click.pass_context
 def reproduce(
@@ -149,22 +156,32 @@ def reproduce(
     require: Any,
     launcher: str | None,
     only_check: bool,
+    attach: str | None,
+    wait: bool,
+    yes: bool,
     as_json: bool,
 ) -> int:
-    """Run a recorded run again, and say with evidence whether its result holds."""
-    from runner.reproduce import Request
-    from runner.reproduce import reproduce as run_again
+    """Run a recorded run again, and say with evidence whether its result holds.
+
+    Through SkyPilot it shows the price and asks first. Ctrl-C leaves it running; --attach comes
+    back to it.
+    """
+    from runner import reproduce as again
 
     workspace = open_registry(context)
-    request = Request(run, require, only_check=only_check)
-    done = run_again(workspace, launcher_of(workspace, launcher), request)
+    done: Any
+    if attach:
+        done = again.attach(workspace, run, attach, require)
+    else:
+        request = again.Request(run, require, only_check=only_check, wait=wait, yes=yes)
+        done = again.reproduce(workspace, launcher_of(workspace, launcher), request)
     if done is None:
         return 0
     if as_json:
         screen.print_json(done.document())
     else:
         done.show()
-    return done.exit_code
+    return int(done.exit_code)
 
 
 @cli.command("eval", short_help="Measure a run's checkpoint on validation sets.")
