@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from runner.actions import NOTHING_FORCED, Forced, Launchable, Plan
 from runner.attempts import put_claim
-from runner.cancel import cancel, submitting
+from runner.cancel import cancel, stop_former, submitting
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
 from runner.git.repository import CommitTree
@@ -245,9 +245,11 @@ def _submit(
             launch = recorded_launch(workspace, resolved, label, attempt.nonce)._replace(
                 upstream=snapshot.record(upstream_id) if upstream_id else None,
                 resume=_resumable(workspace, record),
+                candidates=attempt.candidates,
             )
             tree = CommitTree(workspace.repository, attempt.commit)
             task = node_task(workspace, resolved, tree, launch)
+            stop_former(workspace, launcher, record)
             job = launcher.submit(task)
     except RunnerError as error:
         return Launched(record.run_id, attempt.number, None, error.message)

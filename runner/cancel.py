@@ -9,8 +9,10 @@ from runner.files import exclusive
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord, advance, now
+from runner.node import restarts
+from runner.observation import name_of
+from runner.runfolder import open_run_store
 from runner.sync import end_as_cancelled, is_here, record
-from runner.tasks import job_name
 from runner.workspace import Workspace
 
 SUBMIT_SECONDS = 600.0
@@ -45,8 +47,24 @@ def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -
             cure=f"runner cancel {run.run_id}   on the machine that launched it; if that is gone "
             f"for good: runner cancel {run.run_id} --lost",
         )
-    launcher.cancel(attempt.job or job_name(run.run_id, f"a{attempt.number}", attempt.nonce))
+    restarts.mark_cancelled(open_run_store(workspace, run.run_id), f"a{attempt.number}")
+    launcher.cancel(attempt.job or name_of(run))
     return end_as_cancelled(workspace, launcher, forge, run)
+
+
+def stop_former(workspace: Workspace, launcher: Launcher, run: RunRecord) -> None:
+    """Make sure that nothing is left of the attempt before a run's newest.
+
+    It has ended on the ledger: by a move to the next candidate, or by what could be told of it.
+    One that is out of reach from here is left to its lease. Raises OutsideError when something is
+    left.
+    """
+    former = run.attempts[-2] if len(run.attempts) > 1 else None
+    if former is None or former.launcher != launcher.name or not former.job:
+        return
+    if launcher.reach(former.endpoint) == "here":
+        restarts.mark_cancelled(open_run_store(workspace, run.run_id), f"a{former.number}")
+        launcher.cancel(former.job)
 
 
 def give_up(workspace: Workspace, forge: Forge, name: str, why: str = "") -> RunRecord:

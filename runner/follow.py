@@ -20,6 +20,7 @@ from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
+from runner.moves import sync_and_move
 from runner.node.patience import patiently
 from runner.places import is_ci
 from runner.policy import held_still
@@ -29,7 +30,7 @@ from runner.retry import retry
 from runner.runfolder import AttemptFolder
 from runner.spec.experiment import Run
 from runner.status import job_row, progress_rows
-from runner.sync import Synced, sync
+from runner.sync import Synced
 from runner.telling.announce import announce
 from runner.workspace import Workspace
 
@@ -171,7 +172,7 @@ def follow(
         return ()
 
     def look() -> Synced:
-        return sync(workspace, launcher, forge, fetch=False)
+        return sync_and_move(workspace, launcher, forge, fetch=False)
 
     runs = taking_runs_along(workspace, launcher, forge, run_ids)
     with _going_on_when_interrupted(), runs, Progress() as progress:
@@ -231,7 +232,7 @@ def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRec
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[Synced]:
     """Sync at once, with `watch` again until nothing is active; return what each sync found."""
     launcher, forge = LAUNCHERS[workspace.registry.launcher](workspace), open_forge(workspace)
-    first = sync(workspace, launcher, forge)
+    first = sync_and_move(workspace, launcher, forge)
     later = _sync_on(workspace, launcher, forge, first) if watch else ()
     return itertools.chain((first,), later)
 
@@ -241,5 +242,5 @@ def _sync_on(
 ) -> Iterator[Synced]:
     while synced.active:
         time.sleep(POLL_SECONDS)
-        synced = sync(workspace, launcher, forge)
+        synced = sync_and_move(workspace, launcher, forge)
         yield synced

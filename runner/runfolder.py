@@ -7,13 +7,17 @@ import re
 from typing import NamedTuple
 
 from runner.ledger.branch import Snapshot
-from runner.ledger.record import RunRecord, folder
+from runner.ledger.record import RunRecord, Stay, folder
 from runner.node.channel import EVIDENCE, HEARTBEAT, METRICS, RESULT, TRAINER_LOG
-from runner.node.task import Evidence, Result
+from runner.node.job import TASK
+from runner.node.task import Evidence, NodeTask, Result
+from runner.node.whereabouts import Whereabouts, read_whereabouts, stays
 from runner.report.curves import Curves, kept_curves, read_curves
 from runner.store import RunStore, open_store
 from runner.workspace import Workspace
 
+LAUNCHER_LOG = "launcher.txt"
+"""In an attempt's folder: what the launcher printed of a job whose node has left no word."""
 _EPOCH = re.compile(r"epoch-(\d+)")
 
 
@@ -69,6 +73,23 @@ class AttemptFolder:
         """Return the node's last word; None while it has not spoken."""
         data = self.read(RESULT)
         return Result.model_validate_json(data) if data else None
+
+    def task(self) -> NodeTask | None:
+        """Return what the newest epoch was told to do; None before it has begun.
+
+        Keys that the format has lost since are passed over: a run outlives versions of the runner.
+        """
+        data = self.read(TASK)
+        return NodeTask.model_validate_json(data, extra="ignore") if data else None
+
+    def whereabouts(self) -> list[Whereabouts]:
+        """Return where each epoch was, oldest first; those that did not say are left out."""
+        found = (read_whereabouts(self.store, self.attempt, epoch) for epoch in self.epochs)
+        return [one for one in found if one]
+
+    def stays(self) -> tuple[Stay, ...]:
+        """Return where the attempt has been so far, and how long."""
+        return stays(self.store, self.attempt)
 
     def log(self) -> str:
         """Return the trainer's output so far."""

@@ -12,8 +12,8 @@ from real_git import MakeRepository
 from runner.launchers.local import LocalLauncher
 from runner.ledger.spending import spent_by
 from runner.node.channel import HEARTBEAT
+from runner.observation import ask, observe
 from runner.runfolder import open_run_store
-from runner.sync import observe
 
 CLAIMED = "2026-01-01T00:00:00Z"
 LATER = "2026-01-01T01:00:00Z"
@@ -54,6 +54,7 @@ def test_one_that_trained_before_anyone_looked_counts_from_its_claim(
         store = open_run_store(workspace, run_id)
         store.put(f"a1/epoch-1/{HEARTBEAT}", json.dumps(beat).encode())
     snapshot = registry.snapshot
-    ended = observe(workspace, launcher, snapshot, snapshot.find(run_id))
+    run = snapshot.find(run_id)
+    ended = observe(workspace, snapshot, run, ask(launcher, [run])[run_id])
     assert (ended.outcome, ended.started_at) == ("lost", started)
     assert bool(spent_by(ended).gpu_hours) == (started is not None)

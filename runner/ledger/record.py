@@ -99,6 +99,7 @@ class Attempt(Section):
     where: str = ""
     """The place that it runs at or waits for, as the launcher says."""
     waiting_since: str | None = None
+    """While it waits: since when, after a recovery since it was interrupted."""
     started_at: str | None = None
     ended_at: str | None = None
     stays: tuple[Stay, ...] = Field(default=(), strict=False)
@@ -113,8 +114,16 @@ class Attempt(Section):
     checkpoint: str | None = None
     """Digest (`md5:…` of the DVC directory) of the final export."""
     cost_usd: float | None = None
+    wandb: str = ""
+    """Address of its run at Weights & Biases; empty where it is offline."""
     environment: dict[str, Any] = Field(default={})
     """Versions and hardware as the node saw them."""
+
+
+    @property
+    def recoveries(self) -> int:
+        """How often its node program was started again."""
+        return max(0, len(self.stays) - 1)
 
 
 class RunRecord(Section):

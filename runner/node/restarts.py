@@ -6,6 +6,7 @@ next epoch of its lease goes on. Only what is final has a result.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,9 +98,11 @@ def _result(store: RunStore, prefix: str) -> Result | None:
 def mark_cancelled(store: RunStore, attempt: str) -> None:
     """Leave word that an attempt's job is going to be stopped on purpose.
 
-    `store` is the run's. A node that only sees a signal would take it for a preemption.
+    `store` is the run's. A node that only sees a signal would take it for a preemption; so it does
+    when the store does not answer, and is stopped all the same.
     """
-    store.put(f"{attempt}/{CANCELLED}", b"\n")
+    with contextlib.suppress(OutsideError):
+        store.put(f"{attempt}/{CANCELLED}", b"\n")
 
 
 def is_cancelled(folder: Path, store: RunStore, attempt: str) -> bool:

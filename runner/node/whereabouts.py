@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from runner.infra import is_within, place_of
 from runner.ledger.record import Stay, now
-from runner.node.channel import EVIDENCE, HEARTBEAT, METRICS
+from runner.node.channel import HEARTBEAT, METRICS
 from runner.node.task import NodeTask
 from runner.spec.section import Section
 from runner.store import RunStore
@@ -81,24 +81,23 @@ def stays(store: RunStore, attempt: str) -> tuple[Stay, ...]:
 
 def _stay(store: RunStore, prefix: str, whereabouts: Whereabouts) -> Stay:
     beat = read_json(store, f"{prefix}/{HEARTBEAT}")
-    last = last_step_of(store, prefix)
     return Stay(
         where=whereabouts.where,
         spot=whereabouts.spot,
         nodes=whereabouts.nodes,
         seconds=float(beat.get("seconds", 0.0)),
         first_step=whereabouts.first_step,
-        last_step=max(last, whereabouts.first_step),
+        last_step=max(int(beat.get("step", 0)), whereabouts.first_step),
     )
 
 
 def last_step_of(store: RunStore, prefix: str) -> int:
     """Return the last step that the epoch at `prefix` has told of; 0 for none."""
-    beat, evidence = (read_json(store, f"{prefix}/{name}") for name in (HEARTBEAT, EVIDENCE))
+    beat = read_json(store, f"{prefix}/{HEARTBEAT}")
     lines = (store.get(f"{prefix}/{METRICS}") or b"").splitlines()
     measured = (_step(line) for line in reversed(lines))
     last = next((step for step in measured if step is not None), 0)
-    return max(last, int(beat.get("step", 0)), int(evidence.get("last_step", 0)))
+    return max(last, int(beat.get("step", 0)))
 
 
 def _step(line: bytes) -> int | None:
