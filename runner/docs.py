@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from runner.metrics import METRICS
 from runner.registry import FILE, Registry
 from runner.rules import RULES
+from runner.rules.trainer import ELSEWHERE
 from runner.rules.trainer import IDLE as SPEC_IDLE
 from runner.spec.experiment import Experiment
 from runner.spec.fields import Model, keys, models_at
@@ -41,9 +42,9 @@ asks for a new one:
 - **no**: it may be edited freely. `seeds` is among these because each run has one seed, which is
   part of its identity.
 
-A key marked *idle* is checked and kept, and nothing acts on it yet. Nor does anything act on
-`when_edited: cancel_running` (`runner cancel` stops a run), or start the container that `image`
-names: it bears identity alone.
+A key marked *idle* is checked and kept, and nothing acts on it yet; one marked *SkyPilot* is acted
+on with that launcher. So is `image`: the local launcher starts no container, and there the image
+bears identity alone.
 """
 _RULES_INTRODUCTION = """\
 # Rules
@@ -165,7 +166,7 @@ def _table(part: _Part, *, bears: bool) -> str:
         default = "**required**" if field.is_required() else _default(written)
         cells = (f"`{key}`", _words(written, schema.get("$defs", {})), default)
         meaning = _text(field.description or written.get("description", ""))
-        meaning += " *Idle.*" if _is_idle(name) else ""
+        meaning += _acted_on(name)
         rows.append((*cells, meaning, *((_bears(name),) if bears else ())))
     columns = ("key", "value", "default", "meaning", *(("identity",) if bears else ()))
     return _rows(columns, rows)
@@ -202,8 +203,14 @@ def _bears(name: str) -> str:
     return _BEARS[declared] if declared else "see its keys"
 
 
-def _is_idle(name: str) -> bool:
-    return any(name == idle or name.startswith(f"{idle}.") for idle in IDLE)
+def _acted_on(name: str) -> str:
+    """Return the mark of a key that nothing acts on, or SkyPilot alone."""
+    marks = {" *Idle.*": IDLE, " *SkyPilot.*": ELSEWHERE}
+    return next((mark for mark, keys in marks.items() if _is_within(name, keys)), "")
+
+
+def _is_within(name: str, keys: Iterable[str]) -> bool:
+    return any(name == key or name.startswith(f"{key}.") for key in keys)
 
 
 def _default(schema: Mapping[str, Any]) -> str:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runner.findings import Finding
 from runner.rules.base import Subject
 from runner.spec.load import path_of
 from runner.trainers import TRAINERS
 
-IDLE = (
-    "owner",
-    "tags",
-    "budget",
-    "resources.candidates",
-    "resources.wait_per_candidate",
-    "resources.recover",
-    "checkpoints.keep_best",
-)
+IDLE = ("owner", "tags", "checkpoints.keep_best")
 """Keys and sections that are checked and kept, and that nothing acts on yet; take one out here when
 something does."""
 
 SILENT = frozenset({"owner", "tags"})
 """Idle keys that nobody expects to do anything to a run."""
+
+ELSEWHERE = (
+    "budget",
+    "resources.cpus",
+    "resources.memory_gib",
+    "resources.disk_gib",
+    "resources.network",
+    "resources.priority",
+    "resources.candidates",
+    "resources.wait_per_candidate",
+    "resources.recover",
+    "resources.keep_cluster",
+)
+"""Keys and sections that only SkyPilot acts on: this machine is the one there is, for no money."""
 
 
 def is_known(subject: Subject) -> Iterator[Finding]:
@@ -61,16 +67,22 @@ def _lacking(subject: Subject, cure: str) -> Iterator[Finding]:
 
 def acts_on(subject: Subject) -> Iterator[Finding]:
     """Every key that the spec states does something; the local launcher ignores some."""
+    yield from _idle(subject, set(IDLE) - SILENT, "")
+    if subject.context.registry.launcher == "local":
+        yield from _idle(subject, ELSEWHERE, " with the local launcher")
+    yield from _sampling_of_nothing(subject)
+
+
+def _idle(subject: Subject, keys: Iterable[str], where: str) -> Iterator[Finding]:
     files: dict[str, list[str]] = {}
-    for key in IDLE:
+    for key in keys:
         path = tuple(key.split("."))
-        if key not in SILENT and subject.marks.find(path) is not None:
+        if subject.marks.find(path) is not None:
             files.setdefault(subject.marks.key(path).path, []).append(key)
     for first, *others in files.values():  # one finding a file: a base may state many
-        message = "is checked and kept, and nothing acts on it with the local launcher"
+        message = f"is checked and kept, and nothing acts on it{where}"
         message += "".join(f", nor on `{key}`" for key in others)
         yield subject.at(tuple(first.split(".")), message, "do not rely on it yet", on_key=True)
-    yield from _sampling_of_nothing(subject)
 
 
 def _sampling_of_nothing(subject: Subject) -> Iterator[Finding]:

@@ -41,6 +41,8 @@ FORMS = {
     r"^[A-Z][A-Z0-9_]{0,99}$": "write the name of a secret, like `HF_TOKEN`; never its value",
     r"^[A-Za-z0-9][A-Za-z0-9._/-]*$": "write the name of a git branch, like `runs`",
     r"^[^\s@]+@sha256:[0-9a-f]{64}$": "write the image by digest: `<name>@sha256:<64 hex digits>`",
+    r"^(/[A-Za-z0-9._-]+)+$": "write the whole path of a folder, like `/cache`; plain characters",
+    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "write the name of a volume, as `sky volumes ls` does",
     r"^[0-9a-f]{32}$": "write 32 hex digits; `runner init` makes them",
 }
 """For each pattern of the models, what to write."""

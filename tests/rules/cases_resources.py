@@ -14,6 +14,10 @@ def places(*entries: str) -> str:
     return f"resources: {{accelerators: H100:4, candidates: [{', '.join(entries)}]}}"
 
 
+def kept(*entries: str) -> str:
+    return places(*entries).replace("{accelerators", "{keep_cluster: 2h, accelerators")
+
+
 CASES = [
     Case("resources.spot", "secrets: [HF_TOKEN]", places("{infra: gcp}", "{infra: slurm/lab, spot: true}"), 16, "resources.candidates[1].spot", "Slurm has no preemptible", "delete"),
     Case("resources.spot", "secrets: [HF_TOKEN]", places("{infra: ssh/pool, spot: true}"), 16, "resources.candidates[0].spot", "SSH node pool", "take a cloud"),
@@ -29,6 +33,11 @@ CASES = [
          "the command trains with 2 nodes (`trainer.nnodes`), `resources` asks for 1", "write 1, or let it read `resources` of ROLLBOOK_SPEC", SCRIPT),
     Case("resources.nodes", "steps", "steps", 3, "script.command[1]", "2 nodes (`nnodes`), `resources` asks for 1", "ROLLBOOK_SPEC", TORCHRUN),
     Case("resources.nodes", "nnodes=2", "nnodes=1", 3, "script.command[2]", "8 processes per node (`nproc_per_node`), `resources` asks for 4", "write 4", f"{TORCHRUN}{GPU}\n"),
+    Case("resources.keep", "secrets: [HF_TOKEN]", kept("{infra: verda}"), 16, "resources.candidates[0].infra", "cannot take a cluster of `verda` down after a time", "keep_cluster"),
+    Case("resources.keep", "secrets: [HF_TOKEN]", kept("{infra: gcp, spot: true}"), 16, "resources.candidates[0].spot", "nothing starts the run again when `gcp`", "keep_cluster"),
+    Case("resources.network", "secrets: [HF_TOKEN]", places("{infra: gcp}", "{infra: lambda}").replace("{acc", "{network: best, acc"), 16, "resources.candidates[1].infra", "`lambda` has one network", "resources.network"),
+    Case("resources.volume", "secrets: [HF_TOKEN]", places("{infra: gcp, cache: /cache, volume: weights}"), 16, "resources.candidates[0].volume", "no volumes at `gcp`", "`cache`"),
+    Case("resources.volumes", "secrets: [HF_TOKEN]", places("{infra: k8s, cache: /cache, volume: weights}", "{infra: gcp}"), 16, "resources.candidates[1].infra", "once `gcp` is open too, no volume", "everywhere"),
     Case("image.digest", "secrets: [HF_TOKEN]", "image: verlai/verl:latest", 16, "image", "`verlai/verl:latest` is a tag", "verlai/verl:latest@sha256:"),
     Case("image.digest", "secrets: [HF_TOKEN]", "image: verlai/verl@sha256:0a0a", 16, "image", "is a tag", "verlai/verl@sha256:"),
     Case("environment.pinned", "verl==0.9.1", "verl==0.8.0", 2, "trainer", "registry.yaml does not say what verl==0.8.0 runs in", "environments: {verl==0.8.0:", f"{GOOD}{GPU}\n"),
@@ -45,6 +54,12 @@ SOUND = [
     Sound("resources.accelerators", "secrets: [HF_TOKEN]", GPU.replace("H100", "h100")),
     Sound("resources.accelerators", "secrets: [HF_TOKEN]", GPU.replace("H100", "A100-80GB-PCIE")),
     Sound("resources.accelerators", "secrets: [HF_TOKEN]", GPU.replace("H100", "tpu-v6e-8")),
+    Sound("resources.keep", "secrets: [HF_TOKEN]", kept("{infra: k8s}", "{infra: slurm/lab}", "{infra: gcp}")),
+    Sound("resources.keep", "secrets: [HF_TOKEN]", places("{infra: verda, spot: true}")),
+    Sound("resources.network", "secrets: [HF_TOKEN]", places("{infra: gcp}", "{infra: k8s}", "{infra: slurm/lab}").replace("{acc", "{network: best, acc")),
+    Sound("resources.network", "secrets: [HF_TOKEN]", places("{infra: lambda}")),
+    Sound("resources.volume", "secrets: [HF_TOKEN]", places("{infra: k8s/ours, cache: /cache, volume: weights}", "{infra: slurm/lab, cache: /shared/rollbook}")),
+    Sound("resources.volumes", "secrets: [HF_TOKEN]", places("{infra: k8s/a, cache: /c, volume: w}", "{infra: k8s/b, cache: /c, volume: w}")),
     Sound("resources.name", "secrets: [HF_TOKEN]", places("{infra: gcp}")),
     Sound("resources.nodes", "steps", "steps", f"{TORCHRUN}resources: {{accelerators: H100:8, nodes: 2}}\n"),
     Sound("resources.nodes", "per-node, '8'", "per-node, '7'", f"{TORCHRUN}resources: {{accelerators: H100:8, nodes: 2}}\n"),

