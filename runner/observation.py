@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from runner.candidates import machines, open_places
+from runner.costs import costed
 from runner.errors import OutsideError
 from runner.launchers.base import JobStatus, Launcher
 from runner.ledger.branch import Snapshot
@@ -79,13 +80,13 @@ def observe(
         folder = folder.newest()  # asked again: it may have ended in between
     seen = _observed(workspace, snapshot, run, folder, status)
     is_new = seen.state != run.latest.state or len(folder.epochs) != len(seen.stays)
-    return _with_stays(seen, folder) if is_new else seen
+    return with_stays(seen, folder) if is_new else seen
 
 
-def _with_stays(attempt: Attempt, folder: AttemptFolder) -> Attempt:
+def with_stays(attempt: Attempt, folder: AttemptFolder) -> Attempt:
     """Return `attempt` with where it has been, and what it had to train again."""
     stays, epochs = folder.stays(), folder.whereabouts()
-    return attempt.model_copy(
+    known = attempt.model_copy(
         update={
             "stays": stays or attempt.stays,
             "lost_steps": sum(epoch.lost_steps for epoch in epochs) or attempt.lost_steps,
@@ -93,6 +94,7 @@ def _with_stays(attempt: Attempt, folder: AttemptFolder) -> Attempt:
             "wandb": next((one.wandb for one in reversed(epochs) if one.wandb), attempt.wandb),
         }
     )
+    return costed(known, folder.task())
 
 
 def _observed(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from runner.apply import Launched, submit_claimed
+from runner.apply import Launched, resolve_at, submit_claimed
 from runner.attempts import claimed
-from runner.errors import Refused
+from runner.costs import budget_left
+from runner.errors import Refused, RunnerError
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
-from runner.ledger.documents import experiment_of
+from runner.ledger.documents import experiment_of, run_documents
 from runner.ledger.record import RunRecord
 from runner.places import check_places
 from runner.policy import Take, check_again, expected_again
 from runner.registry import FILE
+from runner.report.notation import usd
 from runner.rules.policy import permitted_secrets
+from runner.spec.experiment import Experiment
 from runner.trust import in_force
 from runner.workspace import Workspace
 
@@ -31,8 +35,10 @@ def retry(
 ) -> Retried:
     """Give an ended run another attempt, from its last complete checkpoint where it has one.
 
-    Raises Refused when the run goes on, or has succeeded, when it would be over a ceiling and the
-    person is no owner, or when its secrets are not permitted any more.
+    Where the commit that was applied last still asks for this very run, its spec counts: budget,
+    time limit and places are no part of what a run is. Else the spec of the attempt before.
+    Raises Refused when the run goes on, or has succeeded, when it would be over its budget, or over
+    a ceiling and the person is no owner, or when its secrets are not permitted any more.
     """
     wanted = workspace.ledger.fetch().find(name).run_id
 
@@ -48,9 +54,13 @@ def retry(
                 f"run {wanted} has succeeded", cure=f"runner reproduce {wanted}   runs it again"
             )
         check_places(workspace)
-        take = _permitted(workspace, snapshot, record, by_owner=by_owner)
-        attempt = claimed(launcher, last.commit, take, number=last.number + 1, steps=last.steps)
+        source = _newest(workspace, snapshot, record)
+        take = _permitted(workspace, snapshot, record, source.spec, by_owner=by_owner)
+        number = last.number + 1
+        attempt = claimed(launcher, source.commit, take, number=number, steps=last.steps)
         draft = Draft(snapshot).put_record(record.with_next(attempt))
+        for path, content in source.documents.items():
+            draft.put(path, content)
         return draft.changes(f"Retry {wanted}")
 
     snapshot = workspace.ledger.transact(step)
@@ -58,12 +68,45 @@ def retry(
     return Retried(record, submit_claimed(workspace, launcher))
 
 
+class _Source(NamedTuple):
+    """What another attempt is made of."""
+
+    commit: str
+    spec: Experiment
+    documents: Mapping[str, bytes]
+    """What stands beside the run's record, where the spec is a newer one."""
+
+
+def _newest(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> _Source:
+    """Return the newest spec of this very run: of the commit applied last, else as it was."""
+    applied, last = snapshot.applied(), record.latest
+    if applied and applied != last.commit:
+        try:
+            run = resolve_at(workspace, applied, record)
+        except RunnerError:
+            pass  # its file is gone, or means another run now
+        else:
+            documents = run_documents(record.run_id, run.run.spec, run.identity.payload)
+            return _Source(applied, run.run.spec, documents)
+    return _Source(last.commit, experiment_of(snapshot, record.run_id), {})
+
+
 def _permitted(
-    workspace: Workspace, snapshot: Snapshot, record: RunRecord, *, by_owner: bool
+    workspace: Workspace,
+    snapshot: Snapshot,
+    record: RunRecord,
+    spec: Experiment,
+    *,
+    by_owner: bool,
 ) -> Take:
     """Return what another attempt takes at most; raises Refused where it may not be launched."""
     registry = in_force(workspace.repository, workspace.registry, snapshot)
-    spec = experiment_of(snapshot, record.run_id)
+    if spec.budget is not None and not budget_left(spec, record):
+        raise Refused(
+            f"run {record.run_id} has cost its budget of {usd(spec.budget.usd_per_run)}",
+            cure="raise `budget.usd_per_run` in its spec, have that merged and applied, then "
+            f"runner retry {record.run_id}",
+        )
     for secret in spec.secrets:
         if secret not in permitted_secrets(registry, record.experiment):
             raise Refused(

@@ -18,10 +18,12 @@ from runner.candidates import moved
 from runner.errors import RunnerError
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
+from runner.launchers.skypilot.prices import keep_prices
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
-from runner.observation import UNKNOWN, ask, ended, observe
+from runner.limits import stop_overdue
+from runner.observation import UNKNOWN, ask, ended, observe, with_stays
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import LAUNCHER_LOG, attempt_folder
 from runner.secrecy import redactor
@@ -56,8 +58,12 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     records = snapshot.records(snapshot.active())
     statuses = ask(launcher, records.values())
     observed = {i: observe(workspace, snapshot, r, statuses[i]) for i, r in records.items()}
+    observed |= stop_overdue(workspace, launcher, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
-    return record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
+    synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
+    if launcher.name == "skypilot":
+        keep_prices(workspace, launcher.endpoint())
+    return synced
 
 
 def record(
@@ -173,7 +179,9 @@ def end_as_cancelled(
     current = snapshot.records([run.run_id])[run.run_id]
     attempt = observe(workspace, snapshot, current, ask(launcher, [current])[run.run_id])
     if attempt.state != "ended" or attempt.outcome == "lost":
-        beat = attempt_folder(workspace, current).heartbeat()
+        folder = attempt_folder(workspace, current)
+        beat = folder.heartbeat()
         attempt = ended(current.latest, beat, "cancelled", "cancelled by hand", "")
+        attempt = with_stays(attempt, folder)
     record(workspace, forge, snapshot, {run.run_id: attempt})
     return workspace.ledger.snapshot().records([run.run_id])[run.run_id]

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.costs import budget_left
 from runner.errors import OutsideError, Refused
+from runner.forecast.cost import rates
 from runner.git.repository import CommitTree
+from runner.ledger.prices import PriceList, read_prices
 from runner.ledger.record import RunRecord
 from runner.node.task import Input, Limits, NodeTask
 from runner.registry import Environment
@@ -52,6 +55,8 @@ class Launch(NamedTuple):
     """Names of the variables with which the node reaches store and remotes."""
     candidates: int = 1
     """How many of the spec's candidates are open to it, from the first on."""
+    prices: PriceList | None = None
+    """The ledger's."""
 
 
 def recorded_launch(
@@ -63,13 +68,18 @@ def recorded_launch(
     """
     snapshot = workspace.ledger.snapshot()
     permitting = in_force(workspace.repository, workspace.registry, snapshot)
+    spec, record = resolved.run.spec, snapshot.record(resolved.run_id)
     return Launch(
         attempt,
         nonce,
         store=open_run_store(workspace, resolved.run_id).url(),
         data_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.data),
-        limits=Limits(seconds=resolved.run.spec.resources.max_duration),
+        limits=Limits(
+            seconds=spec.resources.max_duration,
+            usd=budget_left(spec, record if attempt.startswith("a") else None),
+        ),
         node_variables=permitting.node_variables,
+        prices=read_prices(snapshot),
     )
 
 
@@ -112,6 +122,7 @@ def node_task(
         resume=launch.resume,
         node_variables=launch.node_variables,
         candidates=launch.candidates,
+        rates=rates(spec.resources, launch.candidates, launch.prices),
         limits=launch.limits,
     )
 

@@ -121,8 +121,9 @@ def _at_least(promised: Spent, attempt: Attempt, moment: str) -> Spent:
 def spent_by(attempt: Attempt) -> Spent:
     """Return what an attempt takes, by its promise until it has ended.
 
-    Then it is the time from start to end on its GPUs, and its cost where that was measured, else
-    that time at the price that was expected. One that never started took nothing.
+    Then it is the time that its node programs went on, on its GPUs, where they could tell, else
+    that from its start to its end; and its cost where that is known, else that time at the price
+    that was expected. One that never started took nothing.
     """
     expected = Spent(commit=attempt.commit, gpu_hours=attempt.gpu_hours, usd=attempt.usd)
     if attempt.state != "ended" or attempt.gpus is None:
@@ -144,6 +145,9 @@ def _cost(attempt: Attempt, expected: Spent, hours: float) -> float | None:
 
 
 def _hours(attempt: Attempt, until: str | None) -> float:
+    """Return the hours that an attempt had its machines; waiting for others counts nowhere."""
+    if attempt.stays and attempt.state in ("waiting", "ended"):
+        return sum(stay.seconds for stay in attempt.stays) / HOUR
     if attempt.started_at is None or until is None:
         return 0.0
     took = datetime.fromisoformat(until) - datetime.fromisoformat(attempt.started_at)

@@ -1,0 +1,129 @@
+"""What a run may take, looked at from outside: its node stops it, sync does when that is silent.
+
+A node program keeps its own limits (runner.node.budget). `overdue` is for one that should have
+stopped long ago: it hangs, or its clock or its machine does. Waiting for machines counts nowhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from runner.errors import RunnerError
+from runner.launchers.base import JobStatus, Launcher
+from runner.ledger.record import Attempt, RunRecord
+from runner.node import restarts
+from runner.node.budget import HOUR, priced, rate_at
+from runner.node.checkpoints import newest_complete, step_of
+from runner.node.task import NodeTask
+from runner.observation import ended, with_stays
+from runner.report.judge import Ending, over_budget, over_time
+from runner.report.outcome import progress
+from runner.runfolder import AttemptFolder, Heartbeat, attempt_folder
+from runner.workspace import Workspace
+
+GRACE_SECONDS = 1800.0
+"""For which a node may be over a limit: it stops its trainer, and uploads what is to be kept."""
+_RESTING = frozenset({"queued", restarts.ENDED, restarts.INTERRUPTED, restarts.FAILED})
+"""Phases of a heartbeat after which silence takes no time of machines."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Taken(NamedTuple):
+    """What an attempt has taken so far."""
+
+    seconds: float
+    usd: float | None
+    """None where no price is known."""
+    usd_per_hour: float
+    """Of the place where it is now; 0 where that is not known."""
+
+
+def taken(folder: AttemptFolder, task: NodeTask, status: JobStatus, at: datetime) -> Taken:
+    """Return what an attempt has taken by `at`, with the time since its node was heard last.
+
+    That time counts only while its launcher says that it runs.
+    """
+    known = priced(folder.stays(), task.rates)
+    seconds = sum(stay.seconds for stay in known)
+    silent = _silence(folder.heartbeat(), status, at)
+    here = next(reversed(folder.whereabouts()), None)
+    rate = rate_at(task.rates, here.where, spot=here.spot) if here else None
+    if here is None or rate is None or any(stay.usd is None for stay in known):
+        return Taken(seconds + silent, None, 0.0)
+    hourly = rate * here.nodes
+    before = sum(stay.usd or 0.0 for stay in known)
+    return Taken(seconds + silent, before + hourly * silent / HOUR, hourly)
+
+
+def _silence(beat: Heartbeat | None, status: JobStatus, at: datetime) -> float:
+    if beat is None or status.state != "running" or beat.phase in _RESTING:
+        return 0.0
+    return max(0.0, (at - datetime.fromisoformat(beat.time)).total_seconds())
+
+
+def overdue(
+    folder: AttemptFolder, attempt: Attempt, status: JobStatus, at: datetime
+) -> Ending | None:
+    """Return how an attempt ends that is over a limit by more than the grace; None while it is not.
+
+    `status` is its launcher's word. The limits are those that its node was told, in the run store.
+    """
+    task = folder.task()
+    if task is None or status.state != "running" or folder.result() is not None:
+        return None
+    now = taken(folder, task, status, at)
+    limits, beat = task.limits, folder.heartbeat()
+    step = max(attempt.step, beat.step if beat else 0)
+    at_step = progress(attempt.model_copy(update={"step": step}))
+    told = f"at step {at_step} by sync, as its node did not"
+    if limits.usd is not None and now.usd is not None:
+        excess = now.usd - limits.usd
+        if excess > now.usd_per_hour * GRACE_SECONDS / HOUR:
+            return over_budget(task.spec, told, _again(folder))
+    if now.seconds > limits.seconds + GRACE_SECONDS:
+        return over_time(task.spec, told, _again(folder))
+    return None
+
+
+def _again(folder: AttemptFolder) -> str:
+    """Return from where another attempt goes on."""
+    newest = newest_complete(folder.store)
+    if newest is None:
+        return "starts anew: no checkpoint was kept"
+    return f"goes on from the checkpoint of step {step_of(newest):,}"
+
+
+def stop_overdue(
+    workspace: Workspace,
+    launcher: Launcher,
+    records: Mapping[str, RunRecord],
+    observed: Mapping[str, Attempt],
+    statuses: Mapping[str, JobStatus],
+) -> dict[str, Attempt]:
+    """Cancel the jobs that are over a limit, and return their attempts, ended; the rest is left.
+
+    One that cannot be cancelled now is left to the next sync.
+    """
+    found: dict[str, Attempt] = {}
+    at = datetime.now(UTC)
+    for run_id, attempt in observed.items():
+        age = (at - datetime.fromisoformat(attempt.claimed_at)).total_seconds()
+        if attempt.state == "ended" or not attempt.job or age < GRACE_SECONDS:
+            continue
+        folder = attempt_folder(workspace, records[run_id])
+        ending = overdue(folder, attempt, statuses[run_id], at)
+        if ending is None:
+            continue
+        try:
+            restarts.mark_cancelled(folder.store, folder.attempt)
+            launcher.cancel(attempt.job)
+        except RunnerError as error:
+            _LOG.warning("run %s is over a limit and goes on: %s", run_id, error.message)
+            continue
+        over = ended(attempt, folder.heartbeat(), ending.outcome, ending.reason, ending.cure)
+        found[run_id] = with_stays(over, folder)
+    return found
