@@ -54,9 +54,12 @@ SUPERVISED = {
 SCRIPT = {
     "apiVersion": "rollbook/v1",
     "trainer": "script",
-    "script": {"command": ["python", "train.py", "$(reboot) `id` ${HOME} '\"; exit"], "files": ["train.py"]},
+    "script": {
+        "command": ["python", "train.py", "$(reboot) `id` ${HOME} '\"; exit"],
+        "files": ["train.py"],
+    },
     "training": {"steps": 2, "prompts_per_step": 8, "learning_rate": 1e-05},
-}  # fmt: skip
+}
 PLACES = [
     {"infra": "k8s/research-pool", "cache": "/cache", "volume": "rollbook-cache"},
     {"infra": "gcp", "spot": True, "max_usd_per_hour": 60.0},
