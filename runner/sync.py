@@ -18,6 +18,7 @@ from runner.candidates import moved
 from runner.errors import RunnerError
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
+from runner.launchers.skypilot import SkyPilotLauncher
 from runner.launchers.skypilot.prices import keep_prices
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
@@ -61,7 +62,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     observed |= stop_overdue(workspace, launcher, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
     synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
-    if launcher.name == "skypilot":
+    if isinstance(launcher, SkyPilotLauncher):
         keep_prices(workspace, launcher.endpoint())
     return synced
 

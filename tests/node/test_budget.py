@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +19,7 @@ from node_values import make_spec
 
 from runner.infra import CLUSTER_INFO
 from runner.ledger.record import Stay
+from runner.node import job
 from runner.node.budget import (
     EXPIRY,
     HOUR,
@@ -26,8 +31,8 @@ from runner.node.budget import (
     spent,
     without_meter,
 )
-from runner.node.task import Limits, NodeTask, Rate
-from runner.node.whereabouts import whereabouts
+from runner.node.task import Evidence, Limits, NodeTask, Rate
+from runner.node.whereabouts import stays, whereabouts
 from runner.store import RunStore
 
 RATES = (
@@ -174,3 +179,39 @@ def test_the_trainer_is_told_to_have_saved_before_the_stop(
 ) -> None:
     told = float(expiry(task, meter, before, 0.0)[EXPIRY])
     assert told - time.time() == pytest.approx(left, abs=3)
+
+
+def test_a_node_stops_at_its_budget_and_keeps_what_it_has(tmp_path: Path) -> None:
+    store, code, folder = RunStore(str(tmp_path / "store")), tmp_path / "code", tmp_path / "machine"
+    code.mkdir()
+    folder.mkdir()
+    shutil.copy(Path(__file__).parent.parent / "e2e" / "tiny_trainer.py", code / "train.py")
+    held = ("--save-every", "2", "--hold-at", "5", "--until", str(tmp_path / "never"))
+    task = make_task(
+        job="abcd00000000-a1-12345678",
+        spec=make_spec(
+            script={"command": ["python", "train.py", *held], "files": ["train.py"]},
+            training={"steps": 8, "prompts_per_step": 1, "learning_rate": 0.1, "save_every": 2},
+            resources={"accelerators": "H100:8", "candidates": [{"infra": "gcp"}]},
+            budget={"usd_per_run": 8},
+            checkpoints={"export": "none"},
+        ),
+        steps=8,
+        code=str(code),
+        store=store.url(),
+        scratch=str(folder / "scratch"),
+        train_python=sys.executable,
+        rates=(Rate(infra="gcp", usd_per_hour=3600.0),),  # a dollar a second
+        limits=Limits(seconds=600, usd=8.0),
+    )
+    (folder / job.TASK).write_text(task.model_dump_json(by_alias=True))
+    command = [sys.executable, "-m", "runner", "node", str(folder / job.TASK)]
+    environment = {**os.environ, **at(CENTRAL), "SKYPILOT_TASK_ID": "sky-managed-1"}
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 5
+    evidence = Evidence.model_validate_json(store.get("a1/epoch-1/evidence.json") or b"")
+    assert (evidence.stopped, evidence.last_step, evidence.checkpoint_step) == ("budget", 5, 4)
+    told = json.loads(store.get("a1/epoch-1/heartbeat.json") or b"")
+    assert told["usd"] == pytest.approx(told["seconds"], abs=0.1)
+    [known] = priced(stays(store, "a1"), task.rates)
+    assert known.usd == pytest.approx(told["seconds"], abs=0.01)
+    assert 8.0 <= told["usd"] < 30.0
