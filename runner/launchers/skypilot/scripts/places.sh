@@ -3,14 +3,13 @@
 # The first of $ROLLBOOK_CACHES, folders parted by `:`, that is there and can be written; where none
 # is there, the first that can be made; else a folder in the node's home.
 IFS=: read -r -a caches <<<"${ROLLBOOK_CACHES:-}"
-caches+=("$HOME/.cache/rollbook")
 ROLLBOOK_CACHE=
-for folder in "${caches[@]}"; do
+for folder in ${caches[@]+"${caches[@]}"}; do
     if [ -z "$ROLLBOOK_CACHE" ] && [ -d "$folder" ] && [ -w "$folder" ]; then
         ROLLBOOK_CACHE=$folder
     fi
 done
-for folder in "${caches[@]}"; do
+for folder in ${caches[@]+"${caches[@]}"} "$HOME/.cache/rollbook"; do
     if [ -z "$ROLLBOOK_CACHE" ] && mkdir -p "$folder" 2>/dev/null; then
         ROLLBOOK_CACHE=$folder
     fi
