@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -195,13 +197,48 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def mark(state: str) -> str:
+    """Return how a check went: four characters, coloured."""
+    shown = {"ok": ("ok  ", "green"), "broken": ("no  ", "red"), "notice": ("note", "yellow")}
+    text, colour = shown[state]
+    return click.style(text, fg=colour)
+
+
+def clear() -> None:
+    """Clear the terminal, where standard output is one; elsewhere a blank line tells two apart."""
+    if sys.stdout.isatty():
+        click.clear()
+    else:
+        _echo("")
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns as wide as their content."""
+    """Print columns as wide as their content; each row by itself where a terminal is too narrow."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+        if sum(widths) + 2 * (len(widths) - 1) > room:
+            _print_rows(header, lines[1:], room)
+            return
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         _echo(click.style(text.rstrip(), bold=number == 0))
+
+
+def _print_rows(header: Sequence[str], rows: Iterable[Sequence[str]], room: int) -> None:
+    """Print each row in lines of at most `room`: what it is about, its cells, the last one apart.
+
+    Cells in between have their column's name before them.
+    """
+    for row in rows:
+        first, *middle, last = row
+        named = (f"{name.lower()} {cell}" for name, cell in zip(header[1:], middle, strict=False))
+        cells = [text for text, cell in zip(named, middle, strict=True) if cell]
+        _echo(click.style(first, bold=True))
+        for text in (", ".join(cells), last):
+            for line in textwrap.wrap(text, max(20, room - 2)):
+                _echo(f"  {line}")
 
 
 def is_terminal() -> bool:

@@ -1,15 +1,14 @@
-"""Looking at runs: the table, the log, the page."""
+"""Looking at runs: the table, the page."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from runner import screen
-from runner.errors import OutsideError
-from runner.launchers import LAUNCHERS
+from runner.candidates import coming
 from runner.launchers.base import JobStatus
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
@@ -27,10 +26,10 @@ from runner.report.run_page import run_page
 from runner.report.terminal import show_page as print_in_terminal
 from runner.runfolder import AttemptFolder, attempt_folder, curves_of
 from runner.spec.experiment import Run
-from runner.sync import job_state
 from runner.workspace import Workspace
 
-FOLLOW_SECONDS = 1.0
+WATCH_SECONDS = 5.0
+"""Between looks of `status --watch`."""
 
 
 def progress_rows(workspace: Workspace, records: Iterable[RunRecord]) -> list[ProgressRow]:
@@ -109,6 +108,8 @@ def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
         "commit": attempt.commit,
         "started_at": attempt.started_at,
         "ended_at": attempt.ended_at,
+        "where": attempt.where,
+        "waiting_since": attempt.waiting_since,
         "cost": attempt.cost_usd,
         "metrics": attempt.metrics,
     }
@@ -116,13 +117,63 @@ def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
 
 def print_status(workspace: Workspace, *, all_runs: bool) -> None:
     """Print the runs as a table."""
-    snapshot = newest_snapshot(workspace)
-    records = listed(workspace, snapshot, all_runs=all_runs)
-    if not records:
+    rows, _ = _table(workspace, all_runs=all_runs)
+    if not rows:
         screen.say("no runs yet; runner plan shows what apply would launch")
         return
+    screen.print_table(*_with_costs(rows))
+
+
+def watch_status(workspace: Workspace, *, all_runs: bool) -> None:
+    """Print the runs anew whenever something has changed, until none goes on.
+
+    It only looks: states move when somebody syncs.
+    """
+    shown: list[tuple[str, ...]] | None = None
+    while True:
+        rows, active = _table(workspace, all_runs=all_runs)
+        if rows != shown:
+            screen.clear()
+            screen.print_table(*_with_costs(rows))
+        shown = rows
+        if not active:
+            return
+        time.sleep(WATCH_SECONDS)
+
+
+def _table(workspace: Workspace, *, all_runs: bool) -> tuple[list[tuple[str, ...]], bool]:
+    """Return the cells of all listed runs, and whether one of them goes on."""
+    snapshot = newest_snapshot(workspace)
+    records = listed(workspace, snapshot, all_runs=all_runs)
     rows = [_cells(workspace, snapshot, record) for record in records]
-    screen.print_table(("EXPERIMENT", "SEED", "RUN", "STEP", "METRIC", "SINCE", "STATE"), rows)
+    return rows, any(record.is_active for record in records)
+
+
+_HEADER = ("EXPERIMENT", "SEED", "RUN", "STEP", "METRIC", "SINCE", "COST", "STATE")
+_COST = _HEADER.index("COST")
+
+
+def _with_costs(rows: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows, without the costs where none is known."""
+    if any(row[_COST] for row in rows):
+        return _HEADER, rows
+    return _less(_HEADER), [_less(row) for row in rows]
+
+
+def _less(row: tuple[str, ...]) -> tuple[str, ...]:
+    return (*row[:_COST], *row[_COST + 1 :])
+
+
+def _cost(record: RunRecord) -> str:
+    """Return what all attempts have cost so far; empty where nobody knows."""
+    known = [one.cost_usd for one in record.attempts if one.cost_usd is not None]
+    return f"${sum(known):,.2f}" if known else ""
+
+
+def _state(snapshot: Snapshot, record: RunRecord) -> str:
+    """Return the state, of a waiting run with what comes next."""
+    following = coming(experiment_of(snapshot, record.run_id), record) if record.is_active else ""
+    return f"{describe(record.latest)}{f'; next {following}' if following else ''}"
 
 
 def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple[str, ...]:
@@ -132,7 +183,7 @@ def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple
         attempt = attempt.model_copy(update={"step": row.step, "steps": row.steps})
     metrics = {row.metric: row.values[-1]} if row and row.values else attempt.metrics
     name = headline_metric(experiment_of(snapshot, record.run_id), metrics)
-    since = attempt.ended_at or attempt.started_at or attempt.claimed_at
+    since = attempt.ended_at or attempt.waiting_since or attempt.started_at or attempt.claimed_at
     return (
         record.experiment,
         str(record.seed),
@@ -140,7 +191,8 @@ def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple
         progress(attempt),
         f"{name} {number(metrics[name])}" if name else "",
         age(since),
-        str(describe(attempt)),
+        _cost(record),
+        _state(snapshot, record.with_latest(attempt)),
     )
 
 
@@ -152,28 +204,6 @@ def age(moment: str) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def follow_log(workspace: Workspace, name: str, *, follow: bool) -> Iterator[str]:
-    """Yield the trainer's output of a run's newest attempt; with `follow` until it has ended."""
-    record = newest_snapshot(workspace).find(name)
-    launcher = LAUNCHERS[record.latest.launcher](workspace)
-    shown = 0
-    while True:
-        folder = attempt_folder(workspace, record)
-        over = folder.result() is not None or not record.is_active
-        ended = over or job_state(launcher, record) == "ended"  # killed: it left no result
-        text = folder.log()
-        yield text[shown:]
-        shown = len(text)
-        if ended and not shown and not folder.epochs:
-            raise OutsideError(
-                f"the log of run {record.run_id} is not in this clone's run store",
-                cure=f"runner logs   in the clone that ran it: {record.latest.endpoint}",
-            )
-        if ended or not follow:
-            return
-        time.sleep(FOLLOW_SECONDS)
 
 
 def show_page(workspace: Workspace, name: str, *, markdown: bool) -> None:

@@ -10,15 +10,18 @@ from runner.cli.base import cli, json_option, open_registry
 
 @cli.command()
 @click.option("--all", "all_runs", is_flag=True, help="Also runs of earlier versions.")
+@click.option("--watch", is_flag=True, help="Go on until no run is active; it only looks.")
 @json_option
 @click.pass_context
-def status(context: click.Context, all_runs: bool, as_json: bool) -> None:
+def status(context: click.Context, all_runs: bool, watch: bool, as_json: bool) -> None:
     """Show the runs as a table."""
-    from runner.status import print_status, status_document
+    from runner.status import print_status, status_document, watch_status
 
     workspace = open_registry(context)
     if as_json:
         screen.print_json(status_document(workspace, all_runs=all_runs))
+    elif watch:
+        watch_status(workspace, all_runs=all_runs)
     else:
         print_status(workspace, all_runs=all_runs)
 
@@ -26,13 +29,51 @@ def status(context: click.Context, all_runs: bool, as_json: bool) -> None:
 @cli.command()
 @click.argument("run")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@click.option(
+    "--launcher-log", is_flag=True,
+    help="What its launcher printed: bringing it up, setting it up, ending it.",
+)  # fmt: skip
 @click.pass_context
-def logs(context: click.Context, run: str, follow: bool) -> None:
-    """Print the trainer's output of a run."""
-    from runner.status import follow_log
+def logs(context: click.Context, run: str, follow: bool, launcher_log: bool) -> None:
+    """Print the trainer's output of a run.
 
-    for text in follow_log(open_registry(context), run, follow=follow):
+    Before there is any, and of a run that never came so far, the launcher's lines, marked as such.
+    """
+    from runner.logs import follow_log
+
+    workspace = open_registry(context)
+    for text in follow_log(workspace, run, follow=follow, of_launcher=launcher_log):
         click.echo(text, nl=False)
+
+
+@cli.command()
+@click.argument("run")
+@click.pass_context
+def ssh(context: click.Context, run: str) -> int:
+    """Open a shell on the first node of a run that goes on.
+
+    What that takes is printed before it is called: ssh, kubectl or srun.
+    """
+    from runner.reach import open_shell
+
+    return open_shell(open_registry(context), run)
+
+
+@cli.command("open", short_help="Open a run's pages: report, W&B, SkyPilot, Ray.")
+@click.argument("run")
+@click.argument(
+    "page", required=False, type=click.Choice(["report", "wandb", "skypilot", "ray"]),
+)  # fmt: skip
+@click.option("--print", "only_print", is_flag=True, help="Print their addresses alone.")
+@click.pass_context
+def open_(context: click.Context, run: str, page: str | None, only_print: bool) -> None:
+    """Open a run's pages in the browser, or one of them; print them where there is no browser.
+
+    Ray's dashboard is on the run's node: `runner open RUN ray` forwards it until Ctrl-C.
+    """
+    from runner.reach import open_pages
+
+    open_pages(open_registry(context), run, page, only_print=only_print)
 
 
 @cli.command()

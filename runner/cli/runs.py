@@ -113,6 +113,21 @@ def cancel(context: click.Context, run: str, lost: bool) -> None:
     screen.print_result(f"{record.run_id} {record.experiment}: {record.latest.outcome}")
 
 
+@cli.command(short_help="Stop everything of an experiment.")
+@click.argument("name")
+@click.pass_context
+def down(context: click.Context, name: str) -> int:
+    """Stop all runs and repeats of an experiment, and give back the clusters kept for them.
+
+    NAME may also be one run. Exits with 3 when something is left, and says what.
+    """
+    from runner.down import take_down
+
+    done = take_down(open_registry(context), name)
+    done.show(name)
+    return done.exit_code
+
+
 @cli.command()
 @click.option("--watch", is_flag=True, help="Go on until no run is active.")
 @json_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from runner import screen
-from runner.cli.base import cli
+from runner.cli.base import cli, json_option, launcher_of, launcher_option, open_registry
 from runner.errors import EXIT_REFUSED
 
 
@@ -41,6 +41,31 @@ def schema(context: click.Context, check: bool, trainer: str | None, wheel: Path
         return 0
     screen.print_error("a schema or a reference page is stale", "runner schema")
     return EXIT_REFUSED
+
+
+@cli.command(short_help="What works, and the cure for what does not.")
+@click.option(
+    "--leaks", is_flag=True,
+    help="List what goes on or holds machines and no record explains; exit 6 when there is any.",
+)  # fmt: skip
+@launcher_option
+@json_option
+@click.pass_context
+def doctor(context: click.Context, leaks: bool, launcher: str | None, as_json: bool) -> int:
+    """Look at all that the registry needs from here: git, ledger, stores, launcher, tokens.
+
+    Exits with 3 when something that is needed does not work.
+    """
+    from runner.doctor import diagnose, look_for_leaks
+
+    workspace = open_registry(context)
+    chosen = launcher_of(workspace, launcher)
+    done = look_for_leaks(workspace, chosen) if leaks else diagnose(workspace, chosen)
+    if as_json:
+        screen.print_json(done.document())
+    else:
+        done.show()
+    return done.exit_code
 
 
 @cli.command(hidden=True)

@@ -54,6 +54,10 @@ class Repository:
 
     # What is here
 
+    def version(self) -> str:
+        """Return which git it is, such as `git version 2.39.5`."""
+        return self._git.call("--version").text
+
     def head(self) -> str:
         """Return the commit that is checked out; raises Refused when there is none yet."""
         return self.resolve("HEAD")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from runner.node.task import NodeTask
@@ -45,6 +45,25 @@ class Shell(NamedTuple):
     """What makes the node's RAY_DASHBOARD a port of this machine; empty for nothing."""
     otherwise: str = ""
     """What a person does where the command does not get there."""
+
+
+class Leak(NamedTuple):
+    """Something of ours that goes on, or holds machines, and that nobody waits for."""
+
+    what: str
+    """In words: which job, cluster or process, in which state."""
+    name: str
+    """The name that it was submitted under."""
+    remove: str
+    """The command that removes it."""
+
+
+class Found(NamedTuple):
+    """What is there besides what the ledger explains."""
+
+    leaks: tuple[Leak, ...]
+    strangers: int = 0
+    """What others have there, which is none of our business."""
 
 
 class Launcher(Protocol):
@@ -102,4 +121,16 @@ class Launcher(Protocol):
         """Return what is still there of `jobs`, in words, by job: going on, or machines kept.
 
         Raises OutsideError when that cannot be told.
+        """
+
+    def leaks(self, explained: Collection[str]) -> Found:
+        """Return what is there, of all users, but for the names as submitted in `explained`.
+
+        Raises OutsideError when that cannot be told.
+        """
+
+    def about(self) -> str:
+        """Return what it is and where it may run jobs, in words.
+
+        Raises OutsideError or Refused when it would not take any now.
         """

@@ -16,14 +16,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from runner.errors import OutsideError, Refused
 from runner.files import write_atomically
-from runner.launchers.base import JobStatus, Reach, Shell
+from runner.launchers.base import Found, JobStatus, Leak, Reach, Shell
 from runner.node import job
 from runner.node.task import NodeTask
 from runner.registry import is_of_forge
@@ -168,6 +168,23 @@ class LocalLauncher:
             for one, processes in found.items()
             if processes
         }
+
+    def leaks(self, explained: Collection[str]) -> Found:
+        """Return the node programs of this clone that live although nobody waits for them."""
+        jobs = self._folder.iterdir() if self._folder.is_dir() else ()
+        alive = (one for one in jobs if one.name not in explained and job.is_alive(one))
+        found = {one.name: job.process_of(one) for one in alive}
+        return Found(
+            tuple(
+                Leak(f"process {process.pid} of this machine", name, f"kill {process.pid}")
+                for name, process in found.items()
+                if process
+            )
+        )
+
+    def about(self) -> str:
+        """Return that runs are processes here, one training at a time."""
+        return f"processes of this machine ({os.cpu_count()} CPUs), one training at a time"
 
 
 def _started(folder: Path) -> bool:

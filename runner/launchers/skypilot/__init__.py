@@ -18,17 +18,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runner.errors import OutsideError, Refused, Unclear
-from runner.launchers.base import JobStatus, Reach, Shell
+from runner.launchers.base import Found, JobStatus, Reach, Shell
 from runner.launchers.skypilot import clusters, managed, reach
+from runner.launchers.skypilot.bundle import bundle
 from runner.launchers.skypilot.client import Client, Machines
 from runner.launchers.skypilot.ids import JobId, read_id
+from runner.launchers.skypilot.leaks import find_leaks
 from runner.launchers.skypilot.server import is_loopback, server_url, without_password, workspace
+from runner.launchers.skypilot.task import RANKS_KEY, secret_names, sky_task
 from runner.node.task import NodeTask
 from runner.registry import is_of_forge
 from runner.workspace import Workspace
 
-RANKS_KEY = "ROLLBOOK_RANKS_KEY"
-"""With which the ranks of one submission know each other."""
 PENDING_SECONDS = 600.0
 """How long a submission that the server has taken up may be without an answer."""
 _SETTLE_SECONDS = 20.0
@@ -88,11 +89,10 @@ class SkyPilotLauncher:
         return job
 
     def _submit(self, task: NodeTask, *, keep: bool) -> JobId | str:
-        from runner.launchers.skypilot.bundle import bundle
-        from runner.launchers.skypilot.task import sky_task
-
         values = _secrets(task)
         config = sky_task(task, bundle(task, Path(task.scratch) / "bundle"))
+        # A name without a value is, to SkyPilot, one that it keeps the value of itself.
+        config["secrets"] = dict.fromkeys(values)
         try:
             if keep:
                 return JobId(self._client.launch_on_cluster(config, task.job, values), task.job)
@@ -143,24 +143,29 @@ class SkyPilotLauncher:
             time.sleep(_BETWEEN_LOOKS)
 
     def _pending(self, names: Collection[str]) -> str | None:
-        taken_up = self._client.submissions()
-        return next((name for name in names if any(name in body for body in taken_up)), None)
+        return min(self._client.submissions() & set(names), default=None)
 
     # Following
 
     def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:
         """Ask the server once for all managed jobs, and once for each cluster that is kept."""
-        known = {job: JobStatus("unknown", f"{job} is no job of SkyPilot's") for job in jobs}
+        told = {job: JobStatus("unknown", f"{job} is no job of SkyPilot's") for job in jobs}
         ids = {job: found for job in jobs if (found := read_id(job))}
-        numbers = [one.number for one in ids.values() if not one.cluster]
         try:
-            statuses = managed.poll(self._client, numbers) if numbers else {}
-            kept = clusters.poll(self._client, [one for one in ids.values() if one.cluster])
+            statuses = self._statuses(ids.values())
         except OutsideError as error:
-            return known | {job: JobStatus("unknown", error.message) for job in ids}
-        return known | {
-            job: kept[one] if one.cluster else statuses[one.number] for job, one in ids.items()
-        }
+            return told | {job: JobStatus("unknown", error.message) for job in ids}
+        return told | {job: statuses[one] for job, one in ids.items()}
+
+    def _statuses(self, ids: Collection[JobId]) -> Mapping[JobId, JobStatus]:
+        numbers = {one.number for one in ids if not one.cluster}
+        known = {job.id: job for job in self._client.jobs(ids=numbers)} if numbers else {}
+        for job in known.values():
+            if managed.has_ended(job):  # what a server on loopback has read until now
+                shutil.rmtree(self._scratch / job.name, ignore_errors=True)
+        found = {JobId(number): managed.status(job) for number, job in known.items()}
+        unknown = {JobId(number): managed.missing(number) for number in numbers - set(known)}
+        return found | unknown | clusters.poll(self._client, [one for one in ids if one.cluster])
 
     def cancel(self, job: str) -> None:
         """Cancel a job, also by the name it was submitted under; wait until it is gone, verified.
@@ -198,6 +203,22 @@ class SkyPilotLauncher:
             if one.cluster in kept or (not one.cluster and one.number in known)
         }
         return {job: words for job, words in told.items() if words}
+
+    def leaks(self, explained: Collection[str]) -> Found:
+        """Return our jobs and clusters at the server that are not `explained`."""
+        return find_leaks(self._client, explained)
+
+    def about(self) -> str:
+        """Return which server answers, as whom it takes us, and what it may use."""
+        found = self._client.about()
+        if not found.places:
+            raise OutsideError(
+                f"the API server {without_password(self._client.url)} may use no place at all",
+                cure="sky check   on the server says what each cloud lacks",
+            )
+        who = f", as {found.user}" if found.user else ""
+        url = without_password(self._client.url)
+        return f"{found.version} at {url}{who}; may use {', '.join(found.places)}"
 
     def logs(self, job: str, *, follow: bool) -> Iterator[str]:
         """Yield what SkyPilot kept of a job: how it was brought up, and what it printed."""
@@ -241,7 +262,8 @@ def _secrets(task: NodeTask) -> dict[str, str]:
             f"`secrets` of the spec: {', '.join(unset)} is not set where this runs",
             cure="set it, in CI as a secret of the workflow's environment, and apply again",
         )
-    named = (*task.spec.secrets, *task.node_variables)
-    values = {name: os.environ[name] for name in named if name in os.environ}
-    own = {RANKS_KEY: secrets.token_hex(32)}
-    return {name: value for name, value in values.items() if not is_of_forge(name)} | own
+    named = [name for name in secret_names(task) if name in os.environ and not is_of_forge(name)]
+    values = {name: os.environ[name] for name in named}
+    return values | {
+        name: secrets.token_hex(32) for name in secret_names(task) if name == RANKS_KEY
+    }
