@@ -78,8 +78,9 @@ def overdue(
     now = taken(folder, task, status, at)
     limits, beat = task.limits, folder.heartbeat()
     step = max(attempt.step, beat.step if beat else 0)
-    at_step = progress(attempt.model_copy(update={"step": step}))
-    told = f"at step {at_step} by sync, as its node did not"
+    steps = attempt.steps or (beat.steps if beat else None)
+    reached = progress(attempt.model_copy(update={"step": step, "steps": steps}))
+    told = f"at step {reached} by sync, as its node did not"
     if limits.usd is not None and now.usd is not None:
         excess = now.usd - limits.usd
         if excess > now.usd_per_hour * GRACE_SECONDS / HOUR:
