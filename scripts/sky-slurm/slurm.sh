@@ -13,6 +13,7 @@ start_slurm() {
     mkdir -p "$dir/slurm"/{state,spool,log,run} "$dir/munge"
     start_munged
     make_gpus
+    write_epilog
     write_slurm_conf >"$dir/slurm/slurm.conf"
     # -c: a start from nothing remembers no jobs; nodes keep jobs only as long as they run.
     alive "$dir/slurm/run/slurmctld" || slurm slurmctld -c
@@ -60,6 +61,25 @@ make_gpus() {
     echo "Name=gpu Type=H100 File=$dir/slurm/gpu[0-$((gpus_per_node - 1))]" >"$dir/slurm/gres.conf"
 }
 
+# On a real cluster a job is a cgroup: when its steps have ended, at SIGTERM or by themselves, what is
+# left of it is killed at once. linuxproc leaves processes that ignored the signal or left the tree;
+# here Slurm's epilog kills them, told by the environment that they inherited.
+write_epilog() {
+    cat >"$dir/slurm/epilog" <<EPILOG
+#!/usr/bin/env bash
+for process in /proc/[0-9]*; do
+    pid=\${process#/proc/}
+    [ "\$pid" != \$\$ ] &&
+        grep -qzxF "SLURMD_NODENAME=\$SLURMD_NODENAME" "\$process/environ" &&
+        grep -qzxF "SLURM_JOB_ID=\$SLURM_JOB_ID" "\$process/environ" &&
+        grep -qzxF "SLURM_CONF=$dir/slurm/slurm.conf" "\$process/environ" &&
+        kill -9 "\$pid"
+done 2>/dev/null
+exit 0
+EPILOG
+    chmod 755 "$dir/slurm/epilog"
+}
+
 # linuxproc, task/none: no cgroups, which a container does not have. config_overrides: a node may
 # claim more CPUs than there are. KillWait: seconds between SIGTERM and SIGKILL of a cancelled job.
 write_slurm_conf() {
@@ -90,6 +110,7 @@ SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
+Epilog=$dir/slurm/epilog
 GresTypes=gpu
 CONF
     for node in $nodes; do
