@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node_values import make_spec
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
@@ -42,7 +41,15 @@ def spec_of(*approvals: bool, wait: str = "30m") -> Experiment:
         for infra, approval in zip(places, approvals, strict=False)
     ]
     resources = {"accelerators": "H100:8", "candidates": candidates, "wait_per_candidate": wait}
-    return make_spec(resources=resources)
+    return Experiment.model_validate(
+        {
+            "apiVersion": "rollbook/v1",
+            "trainer": "script",
+            "script": {"command": ["python", "train.py"], "files": ["train.py"]},
+            "training": {"steps": 8, "prompts_per_step": 1, "learning_rate": 0.1},
+            "resources": resources,
+        }
+    )
 
 
 def record_of(**attempt: Any) -> RunRecord:
