@@ -77,10 +77,9 @@ class SkyPilotLauncher:
         Raises Refused when a secret of its spec is not set here, or SkyPilot refuses the task;
         Unclear when it may have been submitted all the same, OutsideError when it was not.
         """
-        if task.job in self._absent:
-            self._absent.discard(task.job)
-        elif known := self.find([task.job]).get(task.job):
+        if task.job not in self._absent and (known := self.find([task.job]).get(task.job)):
             return known
+        self._absent.discard(task.job)
         keep = task.spec.resources.keep_cluster
         job = str(self._submit(task, keep=bool(keep)))
         # A server on loopback reads the folder itself, and again for each recovery.

@@ -391,7 +391,7 @@ def _load() -> Any:
 
     logger = logging.getLogger("sky")
     for handler in logger.handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)
     if not os.environ.get("SKYPILOT_DEBUG"):
         logger.setLevel(logging.WARNING)

@@ -48,7 +48,7 @@ def _status(client: Client, job: JobId, cluster: Cluster | None) -> JobStatus:
         return JobStatus(meaning.state, f"{meaning.says}{why}", cluster.infra)
     found = [one for one in client.cluster_jobs(job.cluster) if one.id == job.number]
     if not found:
-        return managed.missing(client, job.number)
+        return managed.missing(job.number)
     return managed.status(found[0]._replace(infra=cluster.infra))
 
 

@@ -49,13 +49,7 @@ def meaning_of(job: Job) -> Meaning:
     return table.get(job.status, Meaning("unknown", f"SkyPilot says {job.status}"))
 
 
-def poll(client: Client, numbers: Collection[int]) -> dict[int, JobStatus]:
-    """Return how managed jobs fare; one that the server does not know is unknown."""
-    known = {job.id: status(job) for job in client.jobs(ids=numbers)}
-    return {number: known.get(number, missing(client, number)) for number in numbers}
-
-
-def missing(client: Client, number: int) -> JobStatus:
+def missing(number: int) -> JobStatus:
     """Return that the server has no record of a job: it may go on where nobody sees it."""
     return JobStatus("unknown", f"SkyPilot has no record of job {number}: was its server replaced?")
 

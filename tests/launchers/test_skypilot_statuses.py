@@ -1,0 +1,95 @@
+"""Every status of SkyPilot's has a meaning, held to the installed SkyPilot's own enumerations."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from runner.launchers.skypilot import managed
+from runner.launchers.skypilot.client import Job
+from runner.launchers.skypilot.statuses import CLUSTER, CLUSTER_JOB, MANAGED_JOB, Meaning
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its dependencies', when it is loaded
+    from sky.jobs.state import ManagedJobStatus
+    from sky.skylet.job_lib import JobStatus
+    from sky.utils.status_lib import ClusterStatus
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [(ManagedJobStatus, MANAGED_JOB), (JobStatus, CLUSTER_JOB), (ClusterStatus, CLUSTER)],
+)
+def test_every_status_has_a_meaning(kind: Any, table: dict[str, Meaning]) -> None:
+    assert set(table) == {status.value for status in kind}
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [(ManagedJobStatus, MANAGED_JOB), (JobStatus, CLUSTER_JOB)]
+)
+def test_what_is_over_for_skypilot_has_ended(kind: Any, table: dict[str, Meaning]) -> None:
+    over = {status.value for status in kind if status.is_terminal()}
+    assert {status for status, meaning in table.items() if meaning.state == "ended"} == over
+    for status in over:
+        assert (table[status].outcome is None) is (status == "SUCCEEDED")
+
+
+def job(status: str, **about: Any) -> Job:
+    return Job(7, "r1", status, resources="1x[H100:8]", submitted=1_000_000.0, **about)
+
+
+@pytest.mark.parametrize(
+    ("known", "detail"),
+    [
+        (job("STARTING"), "waiting for H100:8"),
+        (
+            job("STARTING", infra="k8s/pool", details="In backoff, waiting for resources"),
+            "waiting for H100:8 on k8s/pool: In backoff, waiting for resources",
+        ),
+        (
+            job("RECOVERING", started=1_000_100.0, infra="gcp/us-central1"),
+            "its machines are gone; waiting again for H100:8 on gcp/us-central1",
+        ),
+        (job("RUNNING", details="whatever"), ""),
+        (
+            job("FAILED_SETUP", details="exit code 1:\n no such lock"),
+            "its setup failed, before its program was started: exit code 1: no such lock",
+        ),
+        (
+            job("FAILED_CONTROLLER", has_machines=True),
+            "SkyPilot itself failed at it; its machines are still there",
+        ),
+        (job("SUCCEEDED"), ""),
+        (job("LEVITATING"), "SkyPilot says LEVITATING"),
+    ],
+)
+def test_a_status_is_one_sentence_for_people(known: Job, detail: str) -> None:
+    assert managed.status(known).detail == detail
+
+
+def test_a_status_of_another_version_is_unknown_and_never_an_end() -> None:
+    assert managed.status(job("LEVITATING")).state == "unknown"
+
+
+def test_since_is_when_it_got_into_its_state() -> None:
+    times = {"started": 1_000_100.0, "recovered": 1_000_200.0, "ended": 1_000_300.0}
+    since = {
+        status: managed.status(job(status, **times)).since
+        for status in ("RUNNING", "FAILED", "RECOVERING")
+    }
+    assert since == {
+        "RUNNING": "1970-01-12T13:50:00Z",
+        "FAILED": "1970-01-12T13:51:40Z",
+        "RECOVERING": None,
+    }
+    assert managed.status(job("STARTING")).since == "1970-01-12T13:46:40Z"
+
+
+def test_of_several_jobs_the_one_that_goes_on_is_taken_else_the_newest() -> None:
+    def numbered(number: int, status: str) -> Job:
+        return Job(number, "r1", status)
+
+    assert managed.newest([numbered(1, "RUNNING"), numbered(2, "FAILED")]) == {"r1": 1}
+    assert managed.newest([numbered(1, "FAILED"), numbered(2, "CANCELLED")]) == {"r1": 2}
