@@ -30,14 +30,15 @@ step that ends within 60 s and its longest step before it, where `trainer.save_f
 def rate_at(rates: Iterable[Rate], where: str, *, spot: bool) -> float | None:
     """Return US dollars for one node for an hour at a place; None where nobody knows.
 
-    The rate of the smallest place that holds it counts, of two alike the dearer one.
+    The rate of the smallest place that holds it counts, else that of its dearest part; of two
+    alike the dearer one.
     """
-    fitting = [rate for rate in rates if rate.spot == spot and is_within(where, rate.infra)]
+    same = [rate for rate in rates if rate.spot == spot]
+    fitting = [rate for rate in same if is_within(where, rate.infra)]
     nearest = max((len(rate.infra.split("/")) for rate in fitting), default=0)
-    return max(
-        (rate.usd_per_hour for rate in fitting if len(rate.infra.split("/")) == nearest),
-        default=None,
-    )
+    closest = [rate for rate in fitting if len(rate.infra.split("/")) == nearest]
+    parts = [rate for rate in same if is_within(rate.infra, where)]
+    return max((rate.usd_per_hour for rate in closest or parts), default=None)
 
 
 def priced(stays: Iterable[Stay], rates: Sequence[Rate]) -> tuple[Stay, ...]:

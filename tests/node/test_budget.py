@@ -53,6 +53,7 @@ WEST = {"cloud": "GCP", "region": "us-west1", "zone": None}
         ("gcp/us-west1", False, 90),
         ("gcp/us-central1", True, 30),
         ("k8s/pool", False, 17),
+        ("k8s", False, 17),  # where it says no more than that
         ("k8s/pool", True, None),
         ("aws/us-east-1", False, None),
         ("local", False, None),

@@ -167,6 +167,6 @@ def _quotes(
 def _place(infra: str, region: str | None, answered: str) -> str:
     """Return the place of an answer; of Slurm it names the partition alone."""
     cloud = parts_of(infra)[0]
-    if cloud == "slurm":
-        return write_infra(cloud, region, answered) if region else cloud
+    if cloud == "slurm":  # it marks the default partition with a star, as sinfo does
+        return write_infra(cloud, region, answered.rstrip("*")) if region else cloud
     return write_infra(cloud, answered)
