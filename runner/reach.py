@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from subprocess import CompletedProcess
+from typing import IO, NamedTuple
 
 from runner import screen
 from runner.errors import OutsideError, Refused, RunnerError
@@ -97,11 +98,10 @@ def open_shell(workspace: Workspace, name: str) -> int:
     _check_program(way.command[0])
     if way.before:
         screen.say(f"$ {' '.join(way.before)}")
-        done = subprocess.run(way.before, check=False, stdout=sys.stderr)
-        if done.returncode:
+        if _call(way.before, stdout=sys.stderr).returncode:
             raise OutsideError(f"{way.before[-2]} failed", cure=way.otherwise or None)
     screen.say(f"$ {' '.join(way.command)}")
-    status = subprocess.run(way.command, check=False).returncode
+    status = _call(way.command).returncode
     if status == _SSH_FAILED and way.otherwise:
         screen.say(way.otherwise)
     return status
@@ -135,6 +135,10 @@ def _launcher(workspace: Workspace, record: RunRecord) -> Launcher:
     return LAUNCHERS[record.latest.launcher](workspace)
 
 
+def _call(command: Sequence[str], stdout: IO[str] | None = None) -> CompletedProcess[bytes]:
+    return subprocess.run(command, check=False, stdout=stdout)
+
+
 def _check_program(name: str) -> None:
     if shutil.which(name) is None:
         raise OutsideError(f"there is no {name} on this machine", cure=f"install {name}")
@@ -156,7 +160,7 @@ def _show_ray(browser: webbrowser.BaseBrowser, way: Shell) -> None:
     """Forward Ray's dashboard for as long as nobody interrupts."""
     _check_program(way.forward[0])
     if way.before:
-        subprocess.run(way.before, check=False, stdout=sys.stderr)
+        _call(way.before, stdout=sys.stderr)
     with subprocess.Popen(way.forward, stdin=subprocess.DEVNULL) as forwarding:
         try:
             time.sleep(_FORWARD_SECONDS)

@@ -65,7 +65,8 @@ def run_scratch(
     nonce, tree = secrets.token_hex(16), WorkTree(workspace.root)
     name = job_name(resolved.run_id, LABEL, nonce)
     here = RunStore(str(workspace.state / FOLDER / name))
-    store = here if launcher.name == "local" else open_scratch_store(workspace, name)
+    shared = open_store(workspace.registry.run_store, workspace.root)
+    store = here if launcher.name == "local" else shared.at(f"{FOLDER}/{name}")
     spec = resolved.run.spec
     launch = Launch(
         LABEL,
@@ -83,12 +84,8 @@ def run_scratch(
         follow_job(launcher, job, AttemptFolder(store, LABEL), title, resolved.run)
     if store is not here:
         _fetch(store, here)
+        shared.delete(f"{FOLDER}/{name}")
     return AttemptFolder(here, LABEL)
-
-
-def open_scratch_store(workspace: Workspace, job: str) -> RunStore:
-    """Return the folder of the run store in which a scratch run elsewhere keeps its files."""
-    return open_store(workspace.registry.run_store, workspace.root).at(f"{FOLDER}/{job}")
 
 
 @contextlib.contextmanager
@@ -111,12 +108,10 @@ def _released(launcher: Launcher, name: str) -> Iterator[None]:
 
 
 def _fetch(store: RunStore, here: RunStore) -> None:
-    """Bring what is small to this machine, and leave nothing there."""
+    """Bring everything but checkpoints to this machine."""
     for name in store.list():
         if "/checkpoints/" not in name and (content := store.get(name)) is not None:
             here.put(name, content)
-    for name in sorted({name.partition("/")[0] for name in store.list()}):
-        store.delete(name)
 
 
 def say_why_there_is_nothing(part: AttemptFolder) -> int:

@@ -18,6 +18,7 @@ OPERATIONS = {
     "/api/health": "get",
     "/api/get": "get",
     "/api/status": "get",
+    "/enabled_clouds": "get",
     "/validate": "post",
     "/upload_v2/blob": "get",
     "/upload_v2": "post",

@@ -124,6 +124,8 @@ class Sky(State):
     def _performed(self, request: Request, fault: Fault | None) -> Response:
         if operation := OPERATIONS.get(request.path):
             return self._taken_up(operation, request.get_json(), fault)
+        if request.path == "/enabled_clouds":
+            return self._taken_up(Operation("sky.enabled_clouds", _places), {}, fault)
         if request.path in ("/jobs/logs", "/logs"):
             return self._logs(request.path, request.get_json())
         with self.lock:
@@ -185,6 +187,10 @@ class Sky(State):
     def _violated(self, request: Request, problem: str) -> Response:
         self.violations.append(f"{request.method} {request.full_path.rstrip('?')}: {problem}")
         return _json({"detail": f"the stand-in for SkyPilot: {problem}"}, 500)
+
+
+def _places(*_: object) -> list[str]:
+    return ["slurm/virtual"]
 
 
 def _health(api_version: str) -> dict[str, Any]:
