@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from runner.node.task import NodeTask
 
@@ -51,4 +52,4 @@ def address(task: NodeTask, environment: Mapping[str, str]) -> str:
     host = (
         environment.get("WANDB_BASE_URL", HOST).rstrip("/").replace("//api.wandb.ai", "//wandb.ai")
     )
-    return f"{host}/{asked.entity}/{asked.project}/runs/{task.job}"
+    return f"{host}/{quote(asked.entity, safe='')}/{quote(asked.project, safe='')}/runs/{task.job}"

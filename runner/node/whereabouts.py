@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from runner.infra import is_within, place_of
 from runner.ledger.record import Stay, now
@@ -37,7 +37,7 @@ class Whereabouts(Section):
     """Step of the checkpoint that it continues from; 0 from the start."""
     lost_steps: int = 0
     """Steps that the start before it had trained beyond that checkpoint."""
-    wandb: str = ""
+    wandb: str = Field(default="", pattern=r"^(https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._~%/-]+)?$")
     """Address of its run at Weights & Biases; empty while that is offline."""
 
 

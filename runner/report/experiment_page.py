@@ -30,6 +30,7 @@ from runner.report.page import (
     compact_table,
     paragraph,
 )
+from runner.report.recoveries import places, recovered
 from runner.report.run_page import ALT
 from runner.report.sections import RunReport
 from runner.report.stats import interval, prediction
@@ -157,7 +158,7 @@ def _headline(metric: str, group: Group) -> Line:
 def _runs_table(name: str, group: Group, headline: str | None) -> Block:
     rows = tuple(_run_row(name, report, headline) for report in group.runs)
     header = ("seed", "run", "state", "first", "last", "best (step)", "steps", "time", "cost")
-    return compact_table((*header, "attempts"), rows)
+    return compact_table((*header, "where", "recovered", "attempts"), rows)
 
 
 def _run_row(name: str, report: RunReport, headline: str | None) -> tuple[Line, ...]:
@@ -171,7 +172,8 @@ def _run_row(name: str, report: RunReport, headline: str | None) -> tuple[Line, 
     tries = "" if attempt.number == 1 else str(attempt.number)
     taken, cost = sections.time_taken(report), sections.money(attempt.cost_usd)
     front = cells(str(record.seed), run_link(name, record), short(attempt))
-    return (*front, *cells(*values, progress(attempt), taken, cost, tries))
+    ran = (places(attempt), recovered(attempt))
+    return (*front, *cells(*values, progress(attempt), taken, cost, *ran, tries))
 
 
 def _findings(group: Group, headline: str | None) -> list[tuple[str, Line]]:

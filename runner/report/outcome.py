@@ -52,6 +52,10 @@ def short(attempt: Attempt) -> str:
 def _going(attempt: Attempt) -> str:
     if attempt.state == "running":
         return f"running, step {progress(attempt)}"
+    if attempt.state == "waiting" and attempt.reason.startswith("for "):
+        return f"waiting {attempt.reason}"
+    if attempt.state == "waiting" and attempt.started_at:  # it recovers
+        return attempt.reason
     return f"{attempt.state}: {attempt.reason}" if attempt.reason else attempt.state
 
 

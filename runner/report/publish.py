@@ -161,14 +161,13 @@ def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> Ru
 
 
 def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
-    """Return where the W&B offline run of the newest attempt is in the run store."""
+    """Return where the W&B offline run of the newest attempt is in the run store, by epoch."""
     part = attempt_folder(workspace, record)
-    names = part.store.list(f"{part.prefix}/wandb")
-    folders = {name.rpartition("/")[0] for name in names if name.endswith(".wandb")}
-    if not folders:
-        return ""
-    url = part.store.url(min(folders))
-    return url.removeprefix(f"{workspace.root}/")  # a folder of the registry is said from its root
+    names = (part.store.list(f"{part.attempt}/epoch-{epoch}/wandb") for epoch in part.epochs)
+    runs = [sorted(name for name in group if name.endswith(".wandb")) for group in names]
+    urls = [part.store.url(group[0].rpartition("/")[0]) for group in runs if group]
+    # A folder of the registry is said from its root.
+    return " ".join(url.removeprefix(f"{workspace.root}/") for url in urls)
 
 
 def experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:

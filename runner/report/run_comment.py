@@ -37,8 +37,9 @@ from runner.report.page import (
     paragraph,
 )
 from runner.report.progress import time_left
+from runner.report.recoveries import recovered
 from runner.report.sections import RunReport, money
-from runner.report.statuses import Moment, Told, label
+from runner.report.statuses import Moment, Told, label, waiting
 
 SHOWN_RUNS = 24
 """Rows of the table and runs per comment; the page has all."""
@@ -101,7 +102,7 @@ def _to(path: str, about: About) -> str:
 def _going(about: About) -> list[Block]:
     shown = _worst_first(about.runs)[:SHOWN_RUNS]
     rows = tuple(_row(about, report) for report in shown)
-    header = ("run", "id", "state", "step", "time left", "metric", "cost")
+    header = ("run", "id", "state", "step", "time left", "metric", "cost", "recovered", "W&B")
     return [
         compact_table(header, rows),
         *_left_out(about, len(about.runs) - len(shown)),
@@ -119,13 +120,24 @@ def _row(about: About, report: RunReport) -> tuple[Line, ...]:
     return (
         (label(record, [one.record for one in about.runs]) or f"seed {record.seed}",),
         _run(about, report),
-        (f"{short(attempt)}: {attempt.reason}" if record.is_active and attempt.reason
-         else short(attempt),),
+        (_state(about, report),),
         (f"{step:,}" + (f" of {steps:,}" if steps else ""),),
         (duration(left),) if left is not None else (),
         (metric,),
         (money(attempt.cost_usd),),
-    )  # fmt: skip
+        (recovered(attempt),),
+        (Address("curves", attempt.wandb),) if attempt.wandb else (),
+    )
+
+
+def _state(about: About, report: RunReport) -> str:
+    """Return a run's state; of one that waits also for what, since when, and what comes next."""
+    attempt = report.record.latest
+    if attempt.state == "waiting" and attempt.waiting_since:
+        return f"⏳ {waiting(report.spec, report.record, about.moment.at)}"
+    if report.record.is_active and attempt.reason:
+        return f"{short(attempt)}: {attempt.reason}"
+    return short(attempt)
 
 
 def _run(about: About, report: RunReport) -> Line:

@@ -29,6 +29,7 @@ from runner.report.page import (
     compact_table,
     paragraph,
 )
+from runner.report.recoveries import places, recovered
 from runner.report.sections import RunReport
 
 ALT = {
@@ -71,11 +72,16 @@ def _facts(report: RunReport) -> Line:
     record, attempt = report.record, report.record.latest
     parts: list[Line] = [
         ("run ", Code(record.run_id), f", attempt {attempt.number}"),
-        (record.trainer, f" on {attempt.launcher}"),
+        (record.trainer, f" on {places(attempt) or attempt.launcher}"),
         ("commit ", Code(attempt.commit[:10])),
         (sections.day(attempt),),
     ]
-    spent = (sections.time_taken(report), sections.money(attempt.cost_usd))
+    again = recovered(attempt)
+    spent = (
+        sections.time_taken(report),
+        sections.money(attempt.cost_usd),
+        f"recovered {again}" if again else "",
+    )
     return sections.joined([*parts, *((text,) for text in spent if text)])
 
 

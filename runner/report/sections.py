@@ -13,7 +13,7 @@ from runner.report.curves import Curve, Curves
 from runner.report.headline import headline_metric
 from runner.report.notation import bytes_, duration, number, plural, signed
 from runner.report.outcome import progress
-from runner.report.page import Code, Folded, Inline, Line, Table, cells, compact_table
+from runner.report.page import Address, Code, Folded, Inline, Line, Table, cells, compact_table
 from runner.spec.experiment import Experiment
 
 VERDICTS = {"pass": "✅", "fail": "❌", "not_measured": "not measured"}
@@ -28,7 +28,8 @@ class RunReport(NamedTuple):
     evidence: Evidence | None = None
     """Of the newest attempt; none while it goes on, or when the node left none."""
     wandb: str = ""
-    """Folder of the W&B offline run, if there is one."""
+    """Folders of the W&B offline run, one per epoch, parted by spaces; empty where there is none.
+    """
 
     @property
     def headline(self) -> str | None:
@@ -108,7 +109,9 @@ def evidence_line(report: RunReport) -> Line:
         parts += [*_reward(evidence), *_inputs(evidence)]
     if attempt.checkpoint:
         parts.append(("checkpoint ", Code(short_digest(attempt.checkpoint))))
-    if report.wandb:
+    if attempt.wandb:
+        parts.append((Address("W&B", attempt.wandb),))
+    elif report.wandb:
         parts.append(("W&B offline: ", Code(f"wandb sync {report.wandb}")))
     if report.curves.unreadable:
         parts.append((f"{plural(report.curves.unreadable, 'line')} of metrics could not be read",))
@@ -176,7 +179,10 @@ def moment(text: str) -> datetime:
 
 def time_taken(report: RunReport) -> str:
     """Return how long the newest attempt took; empty when that is not known."""
+    stays = report.record.latest.stays
     seconds = report.evidence.seconds if report.evidence else elapsed(report.record.latest)
+    if len(stays) > 1:  # the evidence is of the last one alone
+        seconds = sum(stay.seconds for stay in stays)
     return duration(seconds) if seconds is not None else ""
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from runner.candidates import coming
 from runner.forges.base import CONTEXT_LIMIT, DESCRIPTION_LIMIT, StatusState
 from runner.ledger.record import Judgement, RunRecord
 from runner.report.headline import headline_metric
@@ -65,7 +66,7 @@ def tell(spec: Experiment, records: Sequence[RunRecord], moment: Moment) -> Told
     if bad:
         return Told("failure", cut(_bad(records, bad, going)))
     if going:
-        return Told("pending", cut(_going(records, going, moment)))
+        return Told("pending", cut(_going(spec, records, going, moment)))
     return Told("success", cut(_succeeded(spec, records)))
 
 
@@ -128,7 +129,9 @@ def _failure(record: RunRecord) -> str:
 # What goes on
 
 
-def _going(records: Sequence[RunRecord], going: Sequence[RunRecord], moment: Moment) -> str:
+def _going(
+    spec: Experiment, records: Sequence[RunRecord], going: Sequence[RunRecord], moment: Moment
+) -> str:
     running = [record for record in going if record.latest.state == "running"]
     if running:
         last = max(running, key=lambda record: _left(moment.rows.get(record.run_id)))
@@ -136,7 +139,7 @@ def _going(records: Sequence[RunRecord], going: Sequence[RunRecord], moment: Mom
         others = len(going) - 1
         return f"{text}; {plural(others, 'other')} going on" if others else text
     first = min(going, key=lambda record: record.latest.claimed_at)
-    return _labelled(first, going, waiting(first, moment.at))
+    return _labelled(first, going, waiting(spec, first, moment.at))
 
 
 def _left(row: ProgressRow | None) -> float:
@@ -157,22 +160,29 @@ def _step(record: RunRecord, row: ProgressRow | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def waiting(record: RunRecord, at: datetime) -> str:
-    """Return what a run waits for and how long ago it was launched.
+def waiting(spec: Experiment, record: RunRecord, at: datetime) -> str:
+    """Return what a run waits for, since when, and what comes next.
 
-    A launcher's reason such as `for H100:8 on k8s` makes `waiting for H100:8 on k8s since 42 min`.
+    Such as `waiting for H100:8 on k8s/pool since 42 min; gcp (spot) from 18:30 UTC`.
     """
     attempt = record.latest
-    past = duration(waited(record, at))
     what = attempt.reason or ("to be submitted" if attempt.state == "claimed" else "for its node")
-    if what.startswith(("for ", "to ")):
-        return f"waiting {what} since {past}"
-    return f"waiting: {what}, launched {past} ago"
+    following = coming(spec, record)
+    told = _waiting(what, attempt.waiting_since, duration(waited(record, at)))
+    return f"{told}; {following}" if following else told
+
+
+def _waiting(what: str, since: str | None, past: str) -> str:
+    asked, _, why = what.partition(": ")
+    if asked.startswith(("for ", "to ")):
+        return f"waiting {asked} since {past}" + (f" ({why})" if why else "")
+    return f"{what}, since {past}" if since else f"waiting: {what}, launched {past} ago"
 
 
 def waited(record: RunRecord, at: datetime) -> float:
-    """Return the seconds since a run's newest attempt was claimed."""
-    return max(0.0, (at - moment(record.latest.claimed_at)).total_seconds())
+    """Return the seconds since a run waits for what it waits for, else since it was claimed."""
+    attempt = record.latest
+    return max(0.0, (at - moment(attempt.waiting_since or attempt.claimed_at)).total_seconds())
 
 
 # What came out

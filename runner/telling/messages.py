@@ -76,7 +76,7 @@ def message(
     point = "".join(f", {key}={value}" for key, value in record.point.items())
     who = f"{name}{escape(point)}, seed {record.seed}"
     if event.what == "waiting":
-        return f"⏳ {who}: {escape(waiting(record, at))}"
+        return f"⏳ {who}: {escape(waiting(spec, record, at))}"
     attempt = next((a for a in record.attempts if a.number == event.attempt), record.latest)
     mark, text = describe(attempt)
     if attempt is record.latest:
