@@ -54,7 +54,7 @@ def _going(attempt: Attempt) -> str:
         return f"running, step {progress(attempt)}"
     if attempt.state == "waiting" and attempt.reason.startswith("for "):
         return f"waiting {attempt.reason}"
-    if attempt.state == "waiting" and attempt.started_at:  # it recovers
+    if attempt.state == "waiting" and attempt.waiting_since and attempt.stays:  # it recovers
         return attempt.reason
     return f"{attempt.state}: {attempt.reason}" if attempt.reason else attempt.state
 
