@@ -8,12 +8,12 @@ from its last checkpoint. A candidate with `needs_approval` is opened by an owne
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runner.launchers.base import JobStatus
 from runner.ledger.record import Attempt, RunRecord, advance, now
+from runner.nonces import new_nonce
 from runner.report.notation import duration
 from runner.spec.experiment import Experiment
 from runner.spec.resources import Candidate, Resources
@@ -78,7 +78,7 @@ def opened(record: RunRecord, ended: Attempt) -> RunRecord:
     claim = Attempt(
         number=last.number + 1,
         state="claimed",
-        nonce=secrets.token_hex(16),
+        nonce=new_nonce(),
         commit=last.commit,
         launcher=last.launcher,
         endpoint=last.endpoint,
@@ -115,8 +115,8 @@ def moved(
     return opened(record, _left(seen, why, rest[0]))
 
 
-def approved(spec: Experiment, record: RunRecord) -> RunRecord | None:
-    """Return `record` with the next candidate opened by an owner; None where there is none."""
+def opened_now(spec: Experiment, record: RunRecord) -> RunRecord | None:
+    """Return `record` with the next candidate opened by a person; None where none is due."""
     attempt = record.latest
     following = next_of(spec, attempt)
     if following is None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from runner import screen
 from runner.actions import NOTHING_FORCED, Forced, Plan
-from runner.apply import Applied, Launched, apply
+from runner.apply import Applied, apply
 from runner.cancel import cancel, give_up
 from runner.ending import taking_runs_along
 from runner.errors import EXIT_OUTSIDE, EXIT_REFUSED, EXIT_RUN_FAILED
@@ -20,7 +20,7 @@ from runner.forges.base import Forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.ledger.record import RunRecord
-from runner.moves import sync_and_move
+from runner.moves import open_asked, sync_and_move
 from runner.node.patience import patiently
 from runner.places import is_ci
 from runner.policy import held_still
@@ -30,6 +30,7 @@ from runner.retry import retry
 from runner.runfolder import AttemptFolder
 from runner.spec.experiment import Run
 from runner.status import job_row, progress_rows
+from runner.submission import Launched
 from runner.sync import Synced
 from runner.telling.announce import announce
 from runner.workspace import Workspace
@@ -89,6 +90,8 @@ class Done(NamedTuple):
         for item in self.launched:
             if item.error:
                 screen.print_error(f"run {item.run_id}: {item.error}", "runner apply   tries again")
+            elif item.later:
+                screen.say(f"run {item.run_id}: {item.later}")
         for record in self.ended:
             where = f"{record.experiment} seed {record.seed} ({record.run_id})"
             print_ended = f"{where}: {describe(record.latest)}"
@@ -114,7 +117,9 @@ def apply_and_follow(
     """
     wait = wait or (is_ci() and launcher.name == "local")
     forge = open_forge(workspace)
+    moved = open_asked(workspace, launcher, forced)
     first = apply(workspace, launcher, forge, forced, expected)
+    first = first._replace(launched=(*moved, *first.launched))
     _announce(workspace, forge, first)
     if first.plan is not None and not quiet:
         with contextlib.redirect_stdout(sys.stderr):  # the result is what becomes of the runs

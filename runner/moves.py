@@ -8,14 +8,18 @@ or apply from here takes up. The next job is never submitted while something of 
 
 from __future__ import annotations
 
-from runner.apply import Launched, submit_claimed
-from runner.candidates import approved
+from runner.actions import Forced
+from runner.candidates import next_of, opened_now, place
+from runner.errors import Refused
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
+from runner.policy import who_lifts
+from runner.submission import Launched, submit_claimed
 from runner.sync import Synced, is_here, sync
+from runner.trust import in_force
 from runner.workspace import Workspace
 
 
@@ -44,11 +48,22 @@ def _is_move(record: RunRecord) -> bool:
     return attempt.state == "claimed" and attempt.candidates > 1
 
 
-def open_next(workspace: Workspace, launcher: Launcher, name: str) -> tuple[Launched, ...]:
+def open_asked(workspace: Workspace, launcher: Launcher, forced: Forced) -> tuple[Launched, ...]:
+    """Let waiting runs of the experiments that are to be launched use their next candidate too."""
+    return tuple(
+        launched
+        for name in sorted(forced.launch)
+        for launched in open_next(workspace, launcher, name, by_owner=forced.by_owner)
+    )
+
+
+def open_next(
+    workspace: Workspace, launcher: Launcher, name: str, *, by_owner: bool
+) -> tuple[Launched, ...]:
     """Let the waiting runs of an experiment use the next candidate as well, at once.
 
-    Whoever calls it has made sure that an owner wants it. Returns what became of their next
-    attempts; nothing where no run of `name` waits here for one. Raises as the ledger does.
+    Returns what became of their next attempts; nothing where no run of `name` waits here for one.
+    Raises Refused where an owner has to open it and `by_owner` is not so.
     """
     opened: list[str] = []
 
@@ -57,7 +72,7 @@ def open_next(workspace: Workspace, launcher: Launcher, name: str) -> tuple[Laun
         opened.clear()
         entry = snapshot.experiment(name)
         for record in snapshot.records(entry.runs if entry else ()).values():
-            after = _approved(snapshot, launcher, record)
+            after = _opened(workspace, snapshot, launcher, record, by_owner=by_owner)
             if after is not None:
                 draft.put_record(after)
                 opened.append(record.run_id)
@@ -69,7 +84,23 @@ def open_next(workspace: Workspace, launcher: Launcher, name: str) -> tuple[Laun
     return tuple(one for one in submit_claimed(workspace, launcher) if one.run_id in opened)
 
 
-def _approved(snapshot: Snapshot, launcher: Launcher, record: RunRecord) -> RunRecord | None:
-    if not record.is_active or not is_here(launcher, record):
+def _opened(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    launcher: Launcher,
+    record: RunRecord,
+    *,
+    by_owner: bool,
+) -> RunRecord | None:
+    spec = experiment_of(snapshot, record.run_id)
+    following = next_of(spec, record.latest)
+    if following is None or not is_here(launcher, record):
         return None
-    return approved(experiment_of(snapshot, record.run_id), record)
+    if following.candidate.needs_approval and not by_owner:
+        registry = in_force(workspace.repository, workspace.registry, snapshot)
+        raise Refused(
+            f"`resources.candidates`: {place(following.candidate)} needs approval, and run "
+            f"{record.run_id} waits for a place before it",
+            cure=f"{who_lifts(registry)}: runner launch {record.experiment}",
+        )
+    return opened_now(spec, record)

@@ -14,13 +14,14 @@ from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
-from runner.candidates import approved, coming, machines, moved, next_of
-from runner.errors import OutsideError
+from runner.actions import Forced
+from runner.candidates import coming, machines, moved, next_of, opened_now
+from runner.errors import OutsideError, Refused
 from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord, check_successor
-from runner.moves import open_next, sync_and_move
+from runner.moves import open_asked, open_next, sync_and_move
 from runner.node.channel import HEARTBEAT
 from runner.node.restarts import CANCELLED
 from runner.observation import observe
@@ -145,14 +146,14 @@ def test_what_comes_next_is_said() -> None:
 def test_an_owner_opens_what_time_does_not() -> None:
     spec, record = spec_of(False, True), record_of()
     assert moved(spec, record, WAITING, record.latest, NOW + timedelta(days=9)) is None
-    after = approved(spec, record)
+    after = opened_now(spec, record)
     assert after is not None
     assert after.latest.candidates == 2
     assert (
         after.attempts[0].reason == "no capacity on k8s/pool so far; attempt 2 may use gcp as well"
     )
-    assert approved(spec, after) is None
-    assert approved(spec, record_of(state="running")) is None
+    assert opened_now(spec, after) is None
+    assert opened_now(spec, record_of(state="running")) is None
     assert next_of(spec, record_of(candidates=2).latest) is None
 
 
@@ -237,12 +238,18 @@ def test_the_next_is_submitted_once_the_former_is_gone(waiting):
 def test_an_owner_opens_the_last(waiting):
     waiting.sync()
     waiting.sync()
-    assert open_next(waiting.registry.workspace, waiting.launcher, "other") == ()
-    [launched] = open_next(waiting.registry.workspace, waiting.launcher, "a")
+    workspace = waiting.registry.workspace
+    assert open_next(workspace, waiting.launcher, "other", by_owner=True) == ()
+    with pytest.raises(Refused, match="aws needs approval") as caught:
+        open_asked(workspace, waiting.launcher, Forced(launch=frozenset({"a"})))
+    assert "runner launch a" in str(caught.value.cure)
+    assert len(waiting.record.attempts) == 2
+    forced = Forced(launch=frozenset({"a"}), by_owner=True)
+    [launched] = open_asked(workspace, waiting.launcher, forced)
     assert (launched.attempt, launched.error) == (3, None)
     assert waiting.record.latest.candidates == 3
     assert waiting.launcher.submitted[-1].candidates == 3
-    assert open_next(waiting.registry.workspace, waiting.launcher, "a") == ()
+    assert open_asked(workspace, waiting.launcher, forced) == ()
 
 
 def test_while_something_of_the_former_is_left_nothing_is_submitted(waiting):
