@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from runner.ledger.record import Attempt, RunRecord
+from runner.ledger.record import Attempt, RunRecord, Stay
 from runner.ledger.spending import spent_by
 from runner.node.budget import HOUR, priced, spent
 from runner.node.task import NodeTask
@@ -71,15 +71,22 @@ def by_place(attempts: Iterable[Attempt]) -> tuple[PlaceCost, ...]:
     for stay in (stay for attempt in attempts for stay in attempt.stays):
         if stay.where == "local":
             continue
-        name = _place(stay.where, spot=stay.spot)
+        name = billed_to(stay)
         before = found.get(name, PlaceCost(name, 0.0, 0.0))
         usd = None if stay.usd is None or before.usd is None else before.usd + stay.usd
         found[name] = PlaceCost(name, before.hours + stay.seconds / HOUR, usd)
     return tuple(sorted(found.values(), key=lambda one: (-(one.usd or 0.0), one.place)))
 
 
-def _place(where: str, *, spot: bool) -> str:
-    """Return a place as a bill has it: a cloud without its regions, a cluster by its name."""
-    cloud, *rest = where.split("/")
-    name = f"{cloud}/{rest[0]}" if cloud in ("k8s", "slurm", "ssh") and rest else cloud
-    return f"{name} spot" if spot else name
+def billed_to(stay: Stay) -> str:
+    """Return a stay's place as a bill has it: a cloud without its regions, a cluster by its name.
+
+    A Kubernetes context may have slashes in its name.
+    """
+    cloud, *rest = stay.where.split("/")
+    if cloud in ("slurm", "ssh"):
+        rest = rest[:1]
+    elif cloud != "k8s":
+        rest = []
+    name = "/".join((cloud, *rest))
+    return f"{name} spot" if stay.spot else name

@@ -5,7 +5,7 @@ Commands import what they need inside, so that `--help` and `validate` answer at
 
 from __future__ import annotations
 
-from runner.cli import ci, datasets, looking, rewards, runs, specs, upkeep  # each adds its commands
+from runner.cli import ci, datasets, looking, money, rewards, runs, specs, upkeep
 from runner.cli.base import cli
 
-__all__ = ["ci", "cli", "datasets", "looking", "rewards", "runs", "specs", "upkeep"]
+__all__ = ["ci", "cli", "datasets", "looking", "money", "rewards", "runs", "specs", "upkeep"]

@@ -110,7 +110,7 @@ def spent_so_far(snapshot: Snapshot, moment: str) -> dict[str, Spent]:
 
 def _at_least(promised: Spent, attempt: Attempt, moment: str) -> Spent:
     """Return what was promised of an attempt that goes on, or what it has taken by now if more."""
-    hours = (attempt.gpus or 0) * _hours(attempt, moment)
+    hours = (attempt.gpus or 0) * hours_of(attempt, moment)
     if hours <= (promised.gpu_hours or 0.0):
         return promised
     usd = _cost(attempt, promised, hours)
@@ -128,7 +128,7 @@ def spent_by(attempt: Attempt) -> Spent:
     expected = Spent(commit=attempt.commit, gpu_hours=attempt.gpu_hours, usd=attempt.usd)
     if attempt.state != "ended" or attempt.gpus is None:
         return expected
-    hours = attempt.gpus * _hours(attempt, attempt.ended_at)
+    hours = attempt.gpus * hours_of(attempt)
     return expected.model_copy(
         update={"gpu_hours": round(hours, 3), "usd": _cost(attempt, expected, hours)}
     )
@@ -144,8 +144,12 @@ def _cost(attempt: Attempt, expected: Spent, hours: float) -> float | None:
     return round(expected.usd * hours / expected.gpu_hours, 2)
 
 
-def _hours(attempt: Attempt, until: str | None) -> float:
-    """Return the hours that an attempt had its machines; waiting for others counts nowhere."""
+def hours_of(attempt: Attempt, until: str | None = None) -> float:
+    """Return the hours that an attempt had its machines, by its end or `until` while it goes on.
+
+    Waiting for others counts nowhere.
+    """
+    until = attempt.ended_at or until
     if attempt.stays and attempt.state in ("waiting", "ended"):
         return sum(stay.seconds for stay in attempt.stays) / HOUR
     if attempt.started_at is None or until is None:
