@@ -121,7 +121,8 @@ def _git(workspace: Workspace) -> str:
 def _ledger(workspace: Workspace) -> str:
     snapshot = workspace.ledger.fetch()
     settings = workspace.registry.ledger
-    where = f"at {settings.remote}" if settings.remote else "in this clone alone"
+    is_shared = workspace.repository.remote(settings.remote) is not None
+    where = f"at {settings.remote}" if is_shared else "in this clone alone"
     going = screen.count(len(snapshot.active()), "active run")
     return f"branch {settings.branch} {where}, {going}"
 

@@ -26,6 +26,9 @@ _COLOURS = {
 }
 
 
+_NARROW = 30
+"""Characters below which a column of sentences is not worth having."""
+
 _colour: bool | None = None
 """Whether to colour; None asks the terminal. Errors are printed when click's context is gone."""
 
@@ -213,17 +216,25 @@ def clear() -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns as wide as their content; each row by itself where a terminal is too narrow."""
+    """Print columns as wide as their content.
+
+    In a terminal that is too narrow the last column is broken into lines, or each row is printed by
+    itself.
+    """
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns
-        if sum(widths) + 2 * (len(widths) - 1) > room:
-            _print_rows(header, lines[1:], room)
-            return
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else before + widths[-1]
+    last = room - before
+    if last < min(widths[-1], _NARROW):
+        _print_rows(header, lines[1:], room)
+        return
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        _echo(click.style(text.rstrip(), bold=number == 0))
+        first, *more = textwrap.wrap(line[-1], last) if len(line[-1]) > last else [line[-1]]
+        _echo(click.style(f"{text[:before]}{first}".rstrip(), bold=number == 0))
+        for rest in more:
+            _echo(f"{'':<{before}}{rest}")
 
 
 def _print_rows(header: Sequence[str], rows: Iterable[Sequence[str]], room: int) -> None:
