@@ -8,41 +8,27 @@ between leaves a claim that the same endpoint takes up again, under the same nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.actions import NOTHING_FORCED, Forced, Launchable, Plan
 from runner.attempts import put_claim
-from runner.cancel import cancel, stop_former, submitting
+from runner.cancel import cancel
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
-from runner.ledger.record import RunRecord, advance
 from runner.moving import check_moved
-from runner.node.checkpoints import newest_complete
 from runner.places import check_places
 from runner.plan import make_plan
 from runner.report.publish import experiment_pages
-from runner.runfolder import open_run_store
-from runner.spec.check import load_experiments, load_registry
-from runner.spec.resolve import ResolvedRun, Resolver
-from runner.sync import is_here
-from runner.tasks import check_train_python, job_name, node_task, recorded_launch
+from runner.spec.check import load_registry
+from runner.submission import Launched, submit_claimed
+from runner.tasks import check_train_python
 from runner.tip import check_not_older, require_tip
 from runner.trust import trusted
 from runner.workspace import Workspace
-
-
-class Launched(NamedTuple):
-    """What became of one run that apply wanted to launch."""
-
-    run_id: str
-    attempt: int
-    job: str | None
-    error: str | None
-    """Why it could not be submitted; the claim stays, and the next apply takes it up."""
 
 
 class Applied(NamedTuple):
@@ -191,92 +177,3 @@ def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> list[
             )
             changed.append(name)
     return changed
-
-
-def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, ...]:
-    """Submit every claim of this endpoint that has no job yet, and record the jobs' ids."""
-    with submitting(workspace):
-        snapshot = workspace.ledger.fetch()  # inside: a claim may have been cancelled meanwhile
-        records = snapshot.records(snapshot.active()).values()
-        mine = [r for r in records if r.latest.state == "claimed" and is_here(launcher, r)]
-        results = tuple(_submit(workspace, launcher, snapshot, record) for record in mine)
-        nonces = {record.run_id: record.latest.nonce for record in mine}
-        _record_jobs(workspace, launcher, {r.run_id: r.job for r in results if r.job}, nonces)
-    return results
-
-
-def _record_jobs(
-    workspace: Workspace, launcher: Launcher, jobs: Mapping[str, str], nonces: Mapping[str, str]
-) -> None:
-    """Write the ids of submitted jobs into the ledger; stop those that nobody wants any more."""
-
-    def is_ours(record: RunRecord | None) -> bool:
-        return record is not None and record.latest.nonce == nonces[record.run_id]
-
-    def step(newest: Snapshot) -> Changes:
-        draft = Draft(newest)
-        for run_id, job in jobs.items():
-            record = newest.record(run_id)
-            if record and is_ours(record) and record.latest.state == "claimed":
-                draft.put_record(record.with_latest(advance(record.latest, "submitted", job=job)))
-        return draft.changes(f"Submitted {', '.join(jobs)}")
-
-    if not jobs:
-        return
-    newest = workspace.ledger.transact(step)
-    for run_id, job in jobs.items():
-        record = newest.record(run_id)
-        if record is None or not is_ours(record) or record.latest.job != job:
-            launcher.cancel(job)
-
-
-def _submit(
-    workspace: Workspace, launcher: Launcher, snapshot: Snapshot, record: RunRecord
-) -> Launched:
-    """Submit one claim, or find that it was submitted already."""
-    attempt = record.latest
-    label = f"a{attempt.number}"
-    name = job_name(record.run_id, label, attempt.nonce)
-    try:
-        job = launcher.find([name]).get(name)
-        if job is None:
-            resolved = resolve_at(workspace, attempt.commit, record)
-            upstream_id = resolved.inputs.upstream
-            launch = recorded_launch(workspace, resolved, label, attempt.nonce)._replace(
-                upstream=snapshot.record(upstream_id) if upstream_id else None,
-                resume=_resumable(workspace, record),
-                candidates=attempt.candidates,
-            )
-            tree = CommitTree(workspace.repository, attempt.commit)
-            task = node_task(workspace, resolved, tree, launch)
-            stop_former(workspace, launcher, record)
-            job = launcher.submit(task)
-    except RunnerError as error:
-        return Launched(record.run_id, attempt.number, None, error.message)
-    return Launched(record.run_id, attempt.number, job, None)
-
-
-def _resumable(workspace: Workspace, record: RunRecord) -> str | None:
-    """Return the newest complete checkpoint of this run's earlier attempts."""
-    if record.latest.number == 1:
-        return None
-    return newest_complete(open_run_store(workspace, record.run_id))
-
-
-def resolve_at(workspace: Workspace, commit: str, record: RunRecord) -> ResolvedRun:
-    """Return the recorded run as the specs of `commit` say it.
-
-    Raises Refused when that commit's specs do not give a run of this identity.
-    """
-    tree = CommitTree(workspace.repository, commit)
-    experiments = load_experiments(tree).experiments
-    resolver = Resolver(tree, load_registry(tree), experiments)
-    for experiment in experiments:
-        if experiment.name == record.experiment:
-            for resolved in resolver.runs(experiment):
-                if resolved.run_id == record.run_id:
-                    return resolved
-    raise Refused(
-        f"the specs of {commit[:12]} do not give run {record.run_id} of {record.experiment}",
-        cure="the runner or the ledger has changed since; launch it as a new run",
-    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
 from runner.actions import Launchable
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Draft
 from runner.ledger.documents import run_documents
 from runner.ledger.record import Attempt, RunRecord, now
+from runner.nonces import new_nonce
 from runner.policy import Take, expected
 from runner.trainers.base import planned_steps
 
@@ -43,7 +42,7 @@ def claimed(
     return Attempt(
         number=number,
         state="claimed",
-        nonce=secrets.token_hex(16),
+        nonce=new_nonce(),
         commit=commit,
         launcher=launcher.name,
         endpoint=launcher.endpoint(),

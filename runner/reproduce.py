@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runner import screen
-from runner.apply import resolve_at
 from runner.errors import EXIT_OUTSIDE, Inconclusive, OutsideError, Refused, Unclear
 from runner.estimate import agree, estimate, hours_of, may_spend, open_at_once
 from runner.follow import follow_job
@@ -27,6 +26,7 @@ from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
 from runner.original import find_succeeded, say_what_it_was
 from runner.places import check_places, is_ci
+from runner.recorded import resolve_at
 from runner.repeats import (
     Claim,
     Failed,

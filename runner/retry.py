@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from runner.apply import Launched, resolve_at, submit_claimed
 from runner.attempts import claimed
 from runner.costs import budget_left
 from runner.errors import Refused, RunnerError
@@ -15,10 +14,12 @@ from runner.ledger.documents import experiment_of, run_documents
 from runner.ledger.record import RunRecord
 from runner.places import check_places
 from runner.policy import Take, check_again, expected_again
+from runner.recorded import resolve_at
 from runner.registry import FILE
 from runner.report.notation import usd
 from runner.rules.policy import permitted_secrets
 from runner.spec.experiment import Experiment
+from runner.submission import Launched, submit_claimed
 from runner.trust import in_force
 from runner.workspace import Workspace
 

@@ -107,7 +107,7 @@ def _shown(done: Done) -> int:
 
 def _told(done: Done) -> Result:
     """Return what was launched, what is held still and why, and how awaited runs ended."""
-    lines = [f"{one.run_id}: " + (one.error or "launched") for one in done.launched]
+    lines = [f"{one.run_id}: " + (one.error or one.later or "launched") for one in done.launched]
     if done.superseded_by:
         lines.append(f"superseded by {done.superseded_by[:12]}: nothing done")
     for action in done.plan.actions if done.plan else ():
