@@ -27,6 +27,10 @@ from runner.workspace import Workspace
 
 RAY = "ray"
 _RAY_ADDRESS = f"http://127.0.0.1:{RAY_DASHBOARD}"
+_RAY_ASKS = (
+    "it asks for the run's token; in `runner ssh RUN`: "
+    "tr '\\0' '\\n' </proc/$(pgrep -n raylet)/environ | sed -n s/^RAY_AUTH_TOKEN=//p"
+)
 _FORWARD_SECONDS = 3.0
 """How long a forwarding command lives at least if it works."""
 
@@ -86,6 +90,7 @@ def open_pages(workspace: Workspace, name: str, which: str | None, *, only_print
             browser.open(page.address)
     if any(page.name == RAY for page in chosen):
         screen.say(f"Ray's dashboard: call the command, then open {_RAY_ADDRESS}")
+        screen.say(_RAY_ASKS)
 
 
 def open_shell(workspace: Workspace, name: str) -> int:
@@ -170,6 +175,7 @@ def _show_ray(browser: webbrowser.BaseBrowser, way: Shell) -> None:
                 )
             browser.open(_RAY_ADDRESS)
             screen.say(f"Ray's dashboard is at {_RAY_ADDRESS} until you press Ctrl-C")
+            screen.say(_RAY_ASKS)
             forwarding.wait()
         except KeyboardInterrupt:
             forwarding.terminate()
