@@ -68,7 +68,7 @@ RULES: dict[str, Rule] = {
     "data.train_rows": Rule("error", rows.fill_a_step),
     "data.val_rows": Rule("error", rows.fill_a_validation),
     "determinism.groups": Rule("error", algorithm.determinism),
-    "environment.device": Rule("error", places.device),
+    "environment.nodes": Rule("error", places.set_up),
     "environment.pinned": Rule("hint", pins.environment),
     "expect.measurable": Rule("error", expectations.measurable),
     "expect.moves": Rule("error", expectations.moves),

@@ -77,21 +77,26 @@ def volume_left_out(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def device(subject: Subject) -> Iterator[Finding]:
-    """Machines with accelerators are not set up from a list for those without."""
+def set_up(subject: Subject) -> Iterator[Finding]:
+    """With SkyPilot, registry.yaml says what nodes train in: an image, or a lock that suits them."""
     registry, spec = subject.context.registry, subject.spec
+    if registry.launcher != "skypilot" or spec.image or spec.pin.name == "script":
+        return
     known = registry.environments.get(spec.trainer)
-    if registry.launcher != "skypilot" or not spec.resources.accelerators or spec.image:
-        return
-    if known is None or known.image or not known.lock:
-        return
-    text = (subject.context.tree.read(known.lock) or b"").decode(errors="replace")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    if any(sign in line for line in lines for sign in CPU_BUILDS):
+    cure = f"name an image by digest, or a lock, for {spec.trainer} in `environments` of {FILE}"
+    if known is None or not (known.image or known.lock):
+        message = f"{FILE} says nothing of what {spec.trainer} runs in: a node has nothing to "
+        yield subject.at(("trainer",), message + "train with", cure)
+    elif not known.image and spec.resources.accelerators and _is_for_cpu(subject, known.lock or ""):
         message = f"{known.lock} pins builds for the CPU, and the run asks for "
         message += f"{spec.resources.accelerators}"
-        cure = f"name an image, or a lock with CUDA, for {spec.trainer} in `environments` of {FILE}"
         yield subject.at(("resources", "accelerators"), message, cure)
+
+
+def _is_for_cpu(subject: Subject, lock: str) -> bool:
+    text = (subject.context.tree.read(lock) or b"").decode(errors="replace")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return any(sign in line for line in lines for sign in CPU_BUILDS)
 
 
 def _candidates(subject: Subject) -> Iterator[tuple[int, str, Candidate]]:

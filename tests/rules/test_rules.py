@@ -77,10 +77,23 @@ def test_with_skypilot_machines_with_accelerators_are_not_set_up_for_the_cpu(tex
     for launcher in ("local", "skypilot"):
         registry = REGISTRY.model_copy(update={"launcher": launcher})
         findings = check(loaded, files, registry)
-        said[launcher] = [one for one in findings if one.rule == "environment.device"]
+        said[launcher] = [one for one in findings if one.rule == "environment.nodes"]
     assert (bool(said["skypilot"]), bool(said["local"])) == (refused, False)
     for finding in said["skypilot"]:
         assert "requirements/verl.txt pins builds for the CPU" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [(GOOD, True), (f"{GOOD}image: verlai/verl@sha256:{'0a' * 32}\n", False), (SCRIPT, False)],
+)
+def test_with_skypilot_a_node_has_something_to_train_with(text, refused):
+    registry = REGISTRY.model_copy(update={"launcher": "skypilot", "environments": {}})
+    files = tree(text)
+    findings = check(load_experiments(files), files, registry)
+    said = [one.message for one in findings if one.rule == "environment.nodes"]
+    assert len(said) == refused
+    assert not refused or "a node has nothing to train with" in said[0]
 
 
 def test_keys_that_skypilot_acts_on_are_idle_with_the_local_launcher_alone():
@@ -119,7 +132,7 @@ def test_every_rule_has_cases_that_trip_it_and_that_do_not_and_one_line_that_doc
         "data.recorded",
         "resources.name",
         "signal.groups",
-        "environment.device",
+        "environment.nodes",
     }  # own tests
     assert {case.rule for case in CASES} | elsewhere == set(RULES)
     assert {one.rule for one in SOUND} | elsewhere == set(RULES)
