@@ -121,7 +121,7 @@ def claim(
         draft = Draft(snapshot)
         launched = [run for run in runs if run.action.action == "launch"]
         if launched:
-            check_places(workspace)
+            check_places(workspace, launcher)
         for run in launched:
             if launcher.name == "local":
                 check_train_python(workspace, run.resolved.run.spec)  # before anything is claimed

@@ -81,7 +81,7 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Don
     if request.only_check:
         return None
     if may_spend(launcher):
-        check_places(workspace)
+        check_places(workspace, launcher)
         agree("Launch?", yes=request.yes)
     required = _required(spec, request.require)
     claim = claim_repeat(workspace, launcher, record.run_id, required)

@@ -54,7 +54,7 @@ def retry(
             raise Refused(
                 f"run {wanted} has succeeded", cure=f"runner reproduce {wanted}   runs it again"
             )
-        check_places(workspace)
+        check_places(workspace, launcher)
         source = _newest(workspace, snapshot, record)
         take = _permitted(workspace, snapshot, record, source.spec, by_owner=by_owner)
         number = last.number + 1

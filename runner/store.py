@@ -38,10 +38,13 @@ def is_url(location: str) -> bool:
 def resolve_location(location: str, root: Path) -> str:
     """Return the store that registry.yaml names: a URL as it is, a folder as an absolute path.
 
-    A relative folder is below the registry's `root`.
+    A relative folder is below the registry's `root`. What `file:///` names is the same path on
+    other machines, where this one's links may lead elsewhere: it stays as it is.
     """
     if is_url(location):
         return location.rstrip("/")
+    if location.startswith("file:///"):
+        return os.path.normpath(location.removeprefix("file://"))
     folder = location.removeprefix("file://").removeprefix("local://")
     return str((root / Path(folder).expanduser()).resolve())
 

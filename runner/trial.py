@@ -49,7 +49,7 @@ def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
     snapshot = newest_snapshot(workspace)
     upstream = snapshot.find(run_id) if run_id else None
     if may_spend(launcher):
-        check_places(workspace)
+        check_places(workspace, launcher)
         limit = LIMIT_SECONDS / 3600
         expected = estimate(snapshot, spec, hours=None, limit_hours=limit)
         screen.say(f"Trying {resolved.run.experiment}: {expected.line()}")

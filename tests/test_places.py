@@ -1,7 +1,8 @@
-"""In a job of CI, what runs leave must lie elsewhere than on the job's disk."""
+"""What runs read and leave must lie where their machines reach it, and outlive a job of CI."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from planned_registry import SETTINGS, PlannedRegistry
 from real_git import git
 
 from runner.errors import Refused
+from runner.launchers.local import LocalLauncher
+from runner.launchers.skypilot import SkyPilotLauncher
 from runner.places import check_places, is_ci
+from runner.store import resolve_location
 from runner.workspace import Workspace
 
 
@@ -34,7 +38,8 @@ def opened(folder: Path, run_store: str, dvc: str) -> Workspace:
 
 def test_buckets_outlive_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    check_places(opened(tmp_path, "s3://bucket/runs", "s3://bucket/dvc"))
+    workspace = opened(tmp_path, "s3://bucket/runs", "s3://bucket/dvc")
+    check_places(workspace, LocalLauncher(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +55,55 @@ def test_a_folder_does_not(
 ) -> None:
     workspace = opened(tmp_path, run_store, dvc)
     monkeypatch.delenv("CI", raising=False)
-    check_places(workspace)
+    check_places(workspace, LocalLauncher(tmp_path))
     monkeypatch.setenv("CI", "true")
     with pytest.raises(Refused, match=named) as refused:
-        check_places(workspace)
+        check_places(workspace, LocalLauncher(tmp_path))
     assert "s3://" in (refused.value.cure or "")
+
+
+@pytest.mark.parametrize(
+    ("run_store", "dvc", "why"),
+    [
+        ("s3://bucket/runs", "s3://bucket/dvc", None),
+        ("file:///srv/runs", "s3://bucket/dvc", None),
+        ("file:///srv/runs", "/srv/dvc", None),
+        (".rollbook/store", "s3://bucket/dvc", "run_store of registry.yaml is the folder"),
+        ("/srv/runs", "s3://bucket/dvc", "run_store of registry.yaml is the folder"),
+        ("s3://bucket/runs", "/srv/dvc", "DVC's remote `data` is the folder /srv/dvc"),
+        ("file:///srv/runs", "../remote", "DVC's remote `data` is a folder of this clone"),
+    ],
+)
+def test_skypilots_machines_have_no_folder_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_store: str, dvc: str, why: str | None
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    workspace = opened(tmp_path, run_store, dvc)
+    launcher = SkyPilotLauncher(workspace)
+    with pytest.raises(Refused, match=why) if why else contextlib.nullcontext():
+        check_places(workspace, launcher)
+
+
+def test_a_job_of_ci_needs_an_api_server_that_outlives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = opened(tmp_path, "s3://bucket/runs", "s3://bucket/dvc")
+    launcher = SkyPilotLauncher(workspace)
+    monkeypatch.delenv("SKYPILOT_API_SERVER_ENDPOINT", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    check_places(workspace, launcher)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(Refused, match="is this machine's own") as refused:
+        check_places(workspace, launcher)
+    assert "SKYPILOT_API_SERVER_ENDPOINT" in (refused.value.cure or "")
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "https://sky.example.com")
+    check_places(workspace, launcher)
+
+
+def test_a_shared_path_reaches_a_node_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "shared").symlink_to(tmp_path / "here")
+    assert (
+        resolve_location(f"file://{tmp_path}/shared/runs/", tmp_path) == f"{tmp_path}/shared/runs"
+    )
+    assert resolve_location("shared/runs", tmp_path) == f"{tmp_path}/here/runs"
