@@ -1,5 +1,6 @@
 """The generated reference pages: current, complete, and never written over somebody's own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,22 @@ def test_the_command_leaves_docs_of_a_registry_alone(tmp_path):
     assert run(tmp_path) == run(tmp_path, "--check") == 0
     assert own.read_text() == "# Our specification"
     assert not are_kept_in(tmp_path / "docs")
+
+
+WRITTEN = re.compile(r"(?:`|^ +)runner ([a-z][^`\n]*)", re.MULTILINE)
+"""A command as pages write it, in backticks or indented."""
+
+
+@pytest.mark.parametrize("page", ["skypilot.md", "github.md"])
+def test_commands_on_a_page_are_commands_with_these_options(page):
+    found = [text.split() for text in WRITTEN.findall((ROOT / "docs" / page).read_text())]
+    assert found
+    for name, *arguments in found:
+        assert name in cli.commands, f"runner {name}"
+        command = cli.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
+        written = {one for one in arguments if one.startswith("-")}
+        assert written <= known, f"runner {name} {' '.join(arguments)}"
 
 
 def run(folder, *arguments):
