@@ -110,7 +110,7 @@ def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
         "ended_at": attempt.ended_at,
         "where": attempt.where,
         "waiting_since": attempt.waiting_since,
-        "cost": attempt.cost_usd,
+        "cost": beat.usd if beat else attempt.cost_usd,
         "metrics": attempt.metrics,
     }
 
@@ -180,7 +180,8 @@ def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple
     attempt = record.latest
     row = _row(workspace, snapshot, record) if record.is_active else None
     if row is not None:
-        attempt = attempt.model_copy(update={"step": row.step, "steps": row.steps})
+        seen = {"step": row.step, "steps": row.steps, "cost_usd": row.usd}
+        attempt = attempt.model_copy(update=seen)
     metrics = {row.metric: row.values[-1]} if row and row.values else attempt.metrics
     name = headline_metric(experiment_of(snapshot, record.run_id), metrics)
     since = attempt.ended_at or attempt.waiting_since or attempt.started_at or attempt.claimed_at
@@ -191,7 +192,7 @@ def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple
         progress(attempt),
         f"{name} {number(metrics[name])}" if name else "",
         age(since),
-        _cost(record),
+        _cost(record.with_latest(attempt)),
         _state(snapshot, record.with_latest(attempt)),
     )
 

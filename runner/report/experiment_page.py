@@ -33,6 +33,7 @@ from runner.report.page import (
 from runner.report.recoveries import places, recovered
 from runner.report.run_page import ALT
 from runner.report.sections import RunReport
+from runner.report.spending import cost_line
 from runner.report.stats import interval, prediction
 
 
@@ -185,6 +186,7 @@ def _findings(group: Group, headline: str | None) -> list[tuple[str, Line]]:
         ("How sure", _how_sure(group, headline)),
         ("Health", (seed, *health) if health else ()),
         ("Evidence", (seed, *evidence) if evidence else ()),
+        ("Cost", cost_line([one for run in group.runs for one in run.record.attempts])),
     ]
 
 

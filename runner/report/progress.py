@@ -19,7 +19,7 @@ from rich.text import Text
 from runner.ledger.record import Outcome, RunRecord, State
 from runner.report.curves import Curves
 from runner.report.headline import headline_metric
-from runner.report.notation import duration, number
+from runner.report.notation import duration, number, usd
 from runner.runfolder import Heartbeat
 from runner.screen import is_quiet
 from runner.spec.experiment import Experiment
@@ -51,6 +51,8 @@ class ProgressRow(NamedTuple):
     """Seconds since it started."""
     step_seconds: tuple[float, ...] = ()
     """Times of recent steps (`time/step`), from which the time left is estimated."""
+    usd: float | None = None
+    """What its newest attempt has cost so far; None where no price is known."""
 
     @property
     def label(self) -> str:
@@ -77,6 +79,7 @@ def row_of(
         values=curves.canonical[metric].values if metric else (),
         elapsed=beat.seconds if beat else 0.0,
         step_seconds=times.values if times else (),
+        usd=beat.usd if beat and record.is_active else attempt.cost_usd,
     )
 
 
@@ -130,6 +133,7 @@ def _cells(row: ProgressRow) -> tuple[Text, ...]:
     steps = f"{row.step:,}/{row.steps:,}" if row.steps else f"{row.step:,}"
     shown = f"{bar(row)} {steps}".strip() if row.step or row.state == "running" else ""
     left, passed = time_left(row), duration(row.elapsed) if row.elapsed else ""
+    taken = f"{duration(left)} left" if left is not None else passed
     style = _STYLES.get(row.label, "red" if row.outcome else "dim")
     return (
         Text(row.experiment),
@@ -137,7 +141,7 @@ def _cells(row: ProgressRow) -> tuple[Text, ...]:
         Text(row.label, style),
         Text(shown),
         Text(_metric(row)),
-        Text(f"{duration(left)} left" if left is not None else passed, "dim"),
+        Text(f"{taken}, {usd(row.usd)}" if row.usd else taken, "dim"),
     )
 
 
@@ -157,8 +161,12 @@ def short_name(metric: str) -> str:
 
 def _time(row: ProgressRow) -> str:
     left = time_left(row)
-    passed = f"after {duration(row.elapsed)}" if row.elapsed else ""
-    return f"{passed}, {duration(left)} left" if left is not None else passed
+    parts = (
+        f"after {duration(row.elapsed)}" if row.elapsed else "",
+        f"{duration(left)} left" if left is not None else "",
+        usd(row.usd) if row.usd else "",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def line(row: ProgressRow) -> str:

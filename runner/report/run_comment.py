@@ -124,7 +124,7 @@ def _row(about: About, report: RunReport) -> tuple[Line, ...]:
         (f"{step:,}" + (f" of {steps:,}" if steps else ""),),
         (duration(left),) if left is not None else (),
         (metric,),
-        (money(attempt.cost_usd),),
+        (money((row.usd if row else None) or attempt.cost_usd),),
         (recovered(attempt),),
         (Address("curves", attempt.wandb),) if attempt.wandb else (),
     )

@@ -31,6 +31,7 @@ from runner.report.page import (
 )
 from runner.report.recoveries import places, recovered
 from runner.report.sections import RunReport
+from runner.report.spending import cost_line
 
 ALT = {
     "plots/result.svg": "accuracy, reward or loss over steps",
@@ -116,6 +117,7 @@ def _findings(report: RunReport) -> list[Block]:
     named: list[tuple[str, Line]] = [
         ("Health", sections.health_line(report.curves)),
         ("Evidence", sections.evidence_line(report)),
+        ("Cost", cost_line(record.attempts)),
         ("Again", _again(record)),
     ]
     return [Paragraph(tuple((Strong(name), ": ", *line) for name, line in named if line))]
@@ -156,6 +158,8 @@ def _attempts(record: RunRecord) -> Table | None:
 def _details(report: RunReport, plots: Sequence[str]) -> tuple[Block, ...]:
     """Return what a failed run's first screen leaves out."""
     blocks: list[Block] = [paragraph(Strong("Evidence"), ": ", *sections.evidence_line(report))]
+    cost = cost_line(report.record.attempts)
+    blocks += [paragraph(Strong("Cost"), ": ", *cost)] if cost else []
     if report.curves.canonical:
         blocks.append(sections.metrics_table(report.curves))
     blocks += _pictures(plots)

@@ -155,7 +155,7 @@ def _step(record: RunRecord, row: ProgressRow | None) -> str:
     parts = (
         f"step {step:,}" + (f"/{steps:,}" if steps else ""),
         f"{duration(left)} left" if left is not None else "",
-        money(attempt.cost_usd),
+        money((row.usd if row else None) or attempt.cost_usd),
     )
     return ", ".join(part for part in parts if part)
 
