@@ -78,7 +78,7 @@ def volume_left_out(subject: Subject) -> Iterator[Finding]:
 
 
 def set_up(subject: Subject) -> Iterator[Finding]:
-    """With SkyPilot, registry.yaml says what nodes train in: an image, or a lock that suits them."""
+    """With SkyPilot, registry.yaml says what nodes train in: an image, or a lock that fits them."""
     registry, spec = subject.context.registry, subject.spec
     if registry.launcher != "skypilot" or spec.image or spec.pin.name == "script":
         return
