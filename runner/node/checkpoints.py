@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -14,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError
+from runner.files import sha256_of
 from runner.node.channel import Channel
 from runner.node.data import DvcWorkspace
 from runner.node.patience import LONGEST_PAUSE, patiently
+from runner.node.shards import Marks, Shards, digests_of, marks_of
 from runner.store import RunStore
 from runner.trainers.base import SavedCheckpoint, Trainer
 
@@ -24,9 +24,6 @@ MANIFEST = "manifest.json"
 MOST_UPLOADS = 12
 """Of one checkpoint while training goes on, the last ones LONGEST_PAUSE apart."""
 _NAME = re.compile(r"([ar]\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
-
-Marks = tuple[tuple[str, int, int], ...]
-"""Path, size and time of change of each file of a checkpoint."""
 
 
 class _Upload(NamedTuple):
@@ -52,8 +49,14 @@ class _Upload(NamedTuple):
 class CheckpointPublisher:
     """Uploads checkpoints as the trainer completes them, and keeps the newest in the store."""
 
-    def __init__(self, folder: Path, trainer: Trainer, channel: Channel, keep: int) -> None:
-        """Watch `folder`; keep the `keep` newest checkpoints in the store."""
+    def __init__(
+        self, folder: Path, trainer: Trainer, channel: Channel, keep: int, shards: Shards
+    ) -> None:
+        """Watch `folder`; keep the `keep` newest checkpoints in the store.
+
+        `shards` has the other nodes add what they have of a checkpoint.
+        """
+        self._shards = shards
         self._folder = folder
         self._trainer = trainer
         self._channel = channel
@@ -70,7 +73,7 @@ class CheckpointPublisher:
         An upload that failed is started again, after a pause and not for ever.
         """
         for checkpoint in self._trainer.checkpoints(self._folder):
-            marks = _marks(checkpoint)
+            marks = marks_of(checkpoint.folder)
             if marks and self._seen.get(checkpoint.step) == marks:
                 self._start(checkpoint, marks)
             self._seen[checkpoint.step] = marks
@@ -85,7 +88,7 @@ class CheckpointPublisher:
         found = list(self._trainer.checkpoints(self._folder))
         if finished:
             for checkpoint in found:
-                self._start(checkpoint, _marks(checkpoint))
+                self._start(checkpoint, marks_of(checkpoint.folder))
         try:
             patiently(self._settle)
         finally:
@@ -116,7 +119,7 @@ class CheckpointPublisher:
         try:
             self._send(checkpoint, marks)
         except (OSError, OutsideError):
-            if _marks(checkpoint) == marks:  # else it was pruned while it was read
+            if marks_of(checkpoint.folder) == marks:  # else it was pruned while it was read
                 raise
 
     def _send(self, checkpoint: SavedCheckpoint, marks: Marks) -> None:
@@ -125,11 +128,10 @@ class CheckpointPublisher:
         self._complete.discard(checkpoint.step)
         store.delete(f"{target}/{MANIFEST}")  # first: what is half deleted is not complete
         store.delete(target)
+        self._shards.ask(checkpoint.folder, target)
         store.upload(checkpoint.folder, f"{target}/{checkpoint.folder.name}")
-        files = {
-            str(p.relative_to(checkpoint.folder.parent)): _sha256(p) for p in _files(checkpoint)
-        }
-        if _marks(checkpoint) != marks:
+        files = self._shards.joined(digests_of(checkpoint.folder))
+        if marks_of(checkpoint.folder) != marks:
             return
         manifest = {"step": checkpoint.step, "sha256": files}
         store.put(f"{target}/{MANIFEST}", json.dumps(manifest, sort_keys=True).encode())
@@ -137,16 +139,6 @@ class CheckpointPublisher:
         for step in sorted(self._complete)[: -self._keep]:
             store.delete(f"{name}/step-{step}")
             self._complete.discard(step)
-
-
-def _marks(checkpoint: SavedCheckpoint) -> Marks:
-    """Return what changes when a file of the checkpoint does; empty while it has none."""
-    found = []
-    for path in _files(checkpoint):
-        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
-            state = path.stat()
-            found.append((str(path), state.st_size, state.st_mtime_ns))
-    return tuple(found)
 
 
 def complete(store: RunStore, attempt: str = "a1") -> list[str]:
@@ -194,7 +186,7 @@ def restore(
     kin = complete(store, name.partition("/")[0])
     older = [one for one in kin if _age(one) <= _age(name)]
     for candidate in reversed(older):
-        fault = _fetch(store, candidate, folder)
+        fault = fetch(store, candidate, folder)
         if not fault:
             trainer.resume(folder, step_of(candidate))
             return candidate
@@ -203,7 +195,7 @@ def restore(
     return None
 
 
-def _fetch(store: RunStore, name: str, folder: Path) -> str:
+def fetch(store: RunStore, name: str, folder: Path) -> str:
     """Bring a checkpoint's listed files to `folder`; else return what is wrong with it."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -232,7 +224,7 @@ def _fault(folder: Path) -> str:
         there[name].unlink()
     if missing := sorted(listed.keys() - there.keys()):
         return f"{missing[0]} is missing"
-    changed = sorted(name for name in listed if _sha256(there[name]) != listed[name])
+    changed = sorted(name for name in listed if sha256_of(there[name]) != listed[name])
     return f"{changed[0]} is not what was saved" if changed else ""
 
 
@@ -253,12 +245,3 @@ def export(
     if upload:
         patiently(lambda: dvc.push(target))
     return md5
-
-
-def _files(checkpoint: SavedCheckpoint) -> list[Path]:
-    return sorted(path for path in checkpoint.folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,6 +26,9 @@ from runner.files import write_atomically
 from runner.node import shared_memory
 
 MARKER = "ROLLBOOK_JOB"
+START = "ROLLBOOK_START"
+"""Tells the starts of one job apart where a launcher starts it again: two of them may be on one
+machine, one still ending. Not set where a job has one start."""
 TASK = "task.json"
 LOG = "node.log"
 LOCK = "lock"
@@ -95,13 +98,19 @@ def process_of(folder: Path) -> psutil.Process | None:
 
 
 def marked_processes(job: str) -> list[psutil.Process]:
-    """Return all processes of `job` that live, except this one."""
+    """Return all processes of `job` that live, except this one and those of other starts."""
     found = []
+    wanted = (job, os.environ.get(START))
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARKER) == job:
+            if process.pid != os.getpid() and _marks(process) == wanted:
                 found.append(process)
     return found
+
+
+def _marks(process: psutil.Process) -> tuple[str | None, str | None]:
+    environment = process.environ()
+    return environment.get(MARKER), environment.get(START)
 
 
 def sweep(folder: Path) -> None:
@@ -121,7 +130,16 @@ def temporary_folder(job: str) -> Path:
     Its name is short, since a socket's path has at most 107 characters, and follows from the job's,
     so that it is found again when the job was killed.
     """
-    return Path(tempfile.gettempdir()) / f"rb-{hashlib.sha256(job.encode()).hexdigest()[:10]}"
+    whole = f"{job}{os.environ.get(START, '')}"
+    return Path(tempfile.gettempdir()) / f"rb-{hashlib.sha256(whole.encode()).hexdigest()[:10]}"
+
+
+def name_on(job: str, rank: int) -> str:
+    """Return the name of a job's part on one of its nodes; on the first it is the job's own.
+
+    Two nodes may be two addresses of one machine, and two parts must not sweep each other up.
+    """
+    return f"{job}.node-{rank}" if rank else job
 
 
 def _scratch(folder: Path) -> str | None:

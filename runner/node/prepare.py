@@ -15,6 +15,7 @@ from runner.node.checkpoints import restore, step_of
 from runner.node.data import DvcWorkspace
 from runner.node.evidence import versions
 from runner.node.job import temporary_folder
+from runner.node.ranks import KEY
 from runner.node.tables import to_parquet
 from runner.node.task import Input, NodeTask
 from runner.spec.experiment import Run
@@ -44,30 +45,54 @@ class Prepared(NamedTuple):
         """The step of the checkpoint that it continues from; 0 from the start."""
         return step_of(self.resumed) if self.resumed else 0
 
+    def for_the_trainer(self, task: NodeTask) -> dict[str, str]:
+        """Return the environment without what only the node program needs to know."""
+        own = {KEY, *task.node_variables} - set(task.spec.secrets)
+        return {name: text for name, text in self.environment.items() if name not in own}
+
 
 def prepare(task: NodeTask, store: RunStore, say: Callable[[str], None]) -> Prepared:
     """Bring inputs to the scratch folder and compile the command; `say` adds a line to the log.
 
     Raises OutsideError when data, model or training environment cannot be had.
     """
-    run = Run(experiment=task.experiment, seed=task.seed, point={}, spec=task.spec)
-    trainer = TRAINERS[task.spec.pin.name]
-    scratch = Path(task.scratch)
-    scratch.mkdir(parents=True, exist_ok=True)
-    _check_python(task)
-    DvcWorkspace(scratch / "inputs", task.data_remote).pull(task.inputs)
-    layout, rows = _layout(task, trainer, scratch)
+    layout, rows = bring(task)
+    run, trainer = _run(task)
     resumed = None
     if task.resume:
         resumed = restore(store, task.resume, Path(layout.checkpoints), trainer, say)
     steps = task.steps if task.steps is not None else planned_steps(run, rows)
     if task.limits.steps is not None:
         steps = min(steps or task.limits.steps, task.limits.steps)
+    return composed(task, layout, steps, resumed)
+
+
+def bring(task: NodeTask, *, is_there: bool = False) -> tuple[Layout, int | None]:
+    """Bring data and model to the scratch folder; return where all is, and the training set's rows.
+
+    With `is_there` another node with the same disk has brought them: rows are not counted again.
+    """
+    scratch = Path(task.scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    _check_python(task)
+    if not is_there:
+        DvcWorkspace(scratch / "inputs", task.data_remote).pull(task.inputs)
+    return _layout(task, TRAINERS[task.spec.pin.name], scratch, is_there=is_there)
+
+
+def composed(task: NodeTask, layout: Layout, steps: int | None, resumed: str | None) -> Prepared:
+    """Return what is to be started, now that everything is at its place."""
+    run, trainer = _run(task)
     command = trainer.compile(run, layout, steps)
-    environment = _environment(task, command, layout, scratch)
+    environment = _environment(task, command, layout, Path(task.scratch))
     return Prepared(
         run, trainer, command, environment, layout, steps, resumed, wandb.address(task, environment)
     )
+
+
+def _run(task: NodeTask) -> tuple[Run, Trainer]:
+    run = Run(experiment=task.experiment, seed=task.seed, point={}, spec=task.spec)
+    return run, TRAINERS[task.spec.pin.name]
 
 
 def _check_python(task: NodeTask) -> None:
@@ -85,14 +110,17 @@ def _check_python(task: NodeTask) -> None:
         )
 
 
-def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, int | None]:
+def _layout(
+    task: NodeTask, trainer: Trainer, scratch: Path, *, is_there: bool
+) -> tuple[Layout, int | None]:
     data, rows = task.spec.data, None
     train, val = "", {}
     if data is not None:
-        train, rows = _table(task, trainer, data.train, scratch / "data" / "train.parquet", None)
+        target = scratch / "data" / "train.parquet"
+        train, rows = _table(task, trainer, data.train, target, None, is_there=is_there)
         for name, path in data.val.items():
             target = scratch / "data" / f"val.{name}.parquet"
-            val[name], _ = _table(task, trainer, path, target, name)
+            val[name], _ = _table(task, trainer, path, target, name, is_there=is_there)
     checkpoints = scratch / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     layout = Layout(
@@ -100,7 +128,7 @@ def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, in
         code=task.code,
         train=train,
         val=val,
-        model=_model(task, scratch),
+        model=_model(task, scratch, is_there=is_there),
         checkpoints=str(checkpoints),
         metrics=str(scratch / "metrics.raw.jsonl"),
         config=str(scratch / "hydra"),
@@ -111,11 +139,19 @@ def _layout(task: NodeTask, trainer: Trainer, scratch: Path) -> tuple[Layout, in
 
 
 def _table(
-    task: NodeTask, trainer: Trainer, path: str, target: Path, name: str | None
+    task: NodeTask,
+    trainer: Trainer,
+    path: str,
+    target: Path,
+    name: str | None,
+    *,
+    is_there: bool,
 ) -> tuple[str, int | None]:
     source, spec = _locate(task, path), task.spec
     if not trainer.wants_parquet or spec.algorithm is None or spec.data is None:
         return str(source), None
+    if is_there:
+        return str(target), None
     stage = spec.algorithm.terms().stage
     return str(target), to_parquet(source, target, stage, spec.data.columns, name)
 
@@ -126,15 +162,16 @@ def _locate(task: NodeTask, path: str) -> Path:
     return pulled if exists(pulled) else Path(task.code) / path
 
 
-def _model(task: NodeTask, scratch: Path) -> str:
+def _model(task: NodeTask, scratch: Path, *, is_there: bool) -> str:
     model = task.spec.model
     if model is None:
         return ""
     if model.source == "run":
         if task.upstream is None:
             raise OutsideError("the task does not say which export it starts from")
-        workspace = DvcWorkspace(scratch / "upstream", task.checkpoint_remote)
-        workspace.pull([Input(path="model", md5=task.upstream.md5)])
+        if not is_there:
+            workspace = DvcWorkspace(scratch / "upstream", task.checkpoint_remote)
+            workspace.pull([Input(path="model", md5=task.upstream.md5)])
         return str(scratch / "upstream" / "model")
     if model.source in ("dvc", "path"):
         return str(_locate(task, model.path))

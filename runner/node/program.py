@@ -1,9 +1,12 @@
 """What runs where the training is: one resolved file in, the run's folder in the store out.
 
-    lease -> turn -> data, model -> Ray -> train, watched -> checkpoint -> evidence -> result
+    lease -> turn -> meeting of the nodes -> data, model -> Ray -> train, watched
+          -> checkpoint -> evidence -> result
 
-Its exit code tells the truth: 0 the trainer ended by itself without an error, 5 it did not, 3
-something outside the run failed. Whether the run is to be believed is judged from the evidence.
+This is the story of rank 0, which on most runs is the only one; the other nodes'
+(runner.node.companion) join it and end as it does. Its exit code tells the truth: 0 the trainer
+ended by itself without an error, 5 it did not, 3 something outside the run failed. Whether the run
+is to be believed is judged from the evidence.
 
 A start that its launcher follows with another one (runner.node.restarts) leaves neither evidence
 nor result, and the next goes on from its last checkpoint. A start that finds the result of one
@@ -14,23 +17,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from runner.errors import RunnerError
 from runner.node import job, ray, restarts
 from runner.node.budget import expiry, meter_of, without_meter
 from runner.node.channel import HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
+from runner.node.companion import accompany
+from runner.node.company import LAST_SECONDS, Company
 from runner.node.continuation import continued, lost_steps
-from runner.node.lease import acquire, holder
+from runner.node.lease import TASK_ID, acquire, holder
 from runner.node.mirror import Mirror
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
+from runner.node.ranks import KEY, RankLost, Ranks, ranks
+from runner.node.stopping import Stopped, ignore_stops, stoppable
 from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop, read_task
 from runner.node.training import Training
 from runner.node.whereabouts import WHERE, whereabouts
@@ -43,27 +49,28 @@ GRACE_SECONDS = 30.0
 """For a trainer to end after SIGTERM."""
 
 
-class Stopped(BaseException):
-    """Somebody asked the node program to stop; nothing but the story below handles it."""
-
-
 def main(task_file: Path, slot: Path | None) -> int:
     """Run the task in `task_file`, taking turns for `slot`; return the exit code."""
     folder = task_file.parent.resolve()
     task = read_task(task_file)
-    os.environ[job.MARKER] = task.job
-    with job.held(folder), _stoppable():
+    own = ranks(task.spec.resources.nodes)
+    name = job.name_on(task.job, own.rank)
+    os.environ[job.MARKER] = name
+    if TASK_ID in os.environ:
+        os.environ[job.START] = secrets.token_hex(4)
+    home = folder / name if own.rank else folder
+    with job.held(home), stoppable():
         try:
-            return _Node(task, folder).work(slot)
+            return accompany(task, home, own) if own.rank else _Node(task, home, own).work(slot)
         finally:
-            job.sweep(folder)
+            job.sweep(home)
 
 
 class _Node:
     """One run of the node program."""
 
-    def __init__(self, task: NodeTask, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, task: NodeTask, folder: Path, own: Ranks) -> None:
+        self.folder, self.own = folder, own
         self.store = RunStore(task.store)
         self.started = time.monotonic()
         self.training: Training | None = None
@@ -75,10 +82,11 @@ class _Node:
         self.task = task = continued(task, self.store, lease.epoch)
         self.where = whereabouts(task, os.environ)
         self.meter = meter_of(task, self.store, lease.epoch, self.where)
-        named = (*task.spec.secrets, *task.node_variables)
-        secrets = [os.environ.get(name, "") for name in named]
-        self.channel = Channel(folder / "published", self.store, prefix, secrets)
+        named = (KEY, *task.spec.secrets, *task.node_variables)
+        blotted = [own.ray_token(), *(os.environ.get(name, "") for name in named)]
+        self.channel = Channel(folder / "published", self.store, prefix, blotted)
         self.mirror = Mirror(self.publish)
+        self.company = Company(own, task, self.channel.say)
         self.channel.write("task.json", task.model_dump_json(by_alias=True, indent=1).encode())
         self.channel.write(WHERE, self.where.model_dump_json(indent=1).encode())
 
@@ -91,7 +99,7 @@ class _Node:
     def work(self, slot: Path | None) -> int:
         """Do the run and leave its result in the store, whatever happens."""
         if self.restarts.last:
-            return self.restarts.last.exit_code
+            return self.dismiss(self.restarts.last.exit_code)
         result = Result(exit_code=EXIT_OUTSIDE, error=self.restarts.excess)
         try:
             self.announce("queued")
@@ -101,6 +109,8 @@ class _Node:
                     result = self.train()
         except Stopped:
             result = self.stopped_early()
+        except RankLost as error:
+            result = self.lost(error.message)
         except RunnerError as error:
             cure = f" ({error.cure})" if error.cure else ""
             result = Result(exit_code=EXIT_OUTSIDE, error=f"{error.message}{cure}")
@@ -108,16 +118,37 @@ class _Node:
             result = Result(exit_code=EXIT_OUTSIDE, error=f"{type(error).__name__}: {error}")
             raise
         finally:
-            _ignore_stops()
-            self.end(result)
+            ignore_stops()
+            try:
+                self.end(result)
+            finally:
+                self.company.end(result.exit_code)
         return result.exit_code
+
+    def dismiss(self, exit_code: int) -> int:
+        """End the other ranks as a start before this one has ended."""
+        with contextlib.suppress(RunnerError):
+            self.company.meet(self.channel.prefix)
+        self.company.end(exit_code)
+        return exit_code
 
     def stopped_early(self) -> Result:
         """Return the result of a run that was stopped before its trainer was."""
-        cancelled = self.is_cancelled()
-        self.stopped = "cancelled" if cancelled else "signal"
+        if self.company.fellows.fault:
+            return self.lost(self.company.fellows.fault)
+        self.stopped = self.why_stopped()
+        cancelled = self.stopped == "cancelled"
         why = "cancelled" if cancelled else "stopped by a signal from outside (a shutdown?)"
         return Result(exit_code=EXIT_FAILED, error=f"{why} before it trained", cancelled=cancelled)
+
+    def lost(self, why: str) -> Result:
+        """Return the result of a run that cannot go on without another node.
+
+        One that is gone without a word counts as taken away, as this one after a signal would.
+        """
+        if self.company.fellows.is_one_gone:
+            self.stopped = self.stopped or "signal"
+        return Result(exit_code=EXIT_OUTSIDE, error=why)
 
     def is_cancelled(self) -> bool:
         """Whether a person wanted the stop, and not just any signal came."""
@@ -137,16 +168,22 @@ class _Node:
 
     def train(self) -> Result:
         """Prepare, train and gather the evidence."""
+        if self.own.nodes > 1:
+            self.announce("waiting for the other nodes")
+            self.company.meet(self.channel.prefix)
         self.announce("preparing")
         prepared = prepare(self.task, self.store, self.channel.say)
         self.tell_where(prepared)
-        prepared = prepared._replace(environment=prepared.environment | self.expiry())
-        training = Training(self.task, prepared, self.channel, self.folder)
+        expiry = self.expiry()
+        prepared = prepared._replace(environment=prepared.environment | expiry)
+        self.company.prepared(prepared, expiry)
+        training = Training(self.task, prepared, self.channel, self.folder, self.company)
         log = self.channel.folder / TRAINER_LOG
         with self.cluster(prepared, log) as environment:
             self.training = training
             exit_code, self.stopped = self.watch(training, environment, log)
-        _ignore_stops()
+            ignore_stops()
+            exit_code = exit_code or self.finish()
         failed = exit_code != 0 or self.stopped != ""
         cancelled = self.stopped == "cancelled"
         result = Result(exit_code=EXIT_FAILED if failed else 0, cancelled=cancelled)
@@ -184,21 +221,20 @@ class _Node:
 
         What only the node program needs to know stays out, also of what Ray's workers inherit.
         """
-        own = set(self.task.node_variables) - set(self.task.spec.secrets)
-        told = {name: text for name, text in prepared.environment.items() if name not in own}
+        told, python = prepared.for_the_trainer(self.task), prepared.layout.python
         if not prepared.trainer.needs_ray(prepared.run):
             yield told
             return
         self.announce("starting ray")
-        devices = prepared.run.spec.resources.devices
-        ray_log = log.with_name("ray.txt")
-        python = prepared.layout.python
-        folder = job.temporary_folder(self.task.job) / "ray"
-        with ray.cluster(python, devices, told, folder, ray_log) as address:
+        told |= ray.authentication(self.own.ray_token())
+        seat = ray.seat(self.task, self.own)
+        with ray.head(python, seat, told, log.with_name(ray.LOG)) as address:
+            self.company.join_ray(python, address, told, seat.devices)
             yield {**told, "RAY_ADDRESS": address}
 
     def watch(self, training: Training, environment: dict[str, str], log: Path) -> tuple[int, Stop]:
         """Run the trainer to its end, its limit or a stop; return its exit code and why."""
+        environment = environment | self.company.train(training.prepared)
         with log.open("ab") as output:
             process = subprocess.Popen(
                 guarded(training.prepared.command.argv),
@@ -209,21 +245,33 @@ class _Node:
                 stderr=subprocess.STDOUT,
             )
         stopped: Stop = ""
+        elsewhere = 0
         self.mirror.restart_patience()
         try:
-            while process.poll() is None and not stopped:
+            while process.poll() is None and not stopped and not elsewhere:
                 self.look(training)
-                stopped = self.limit_reached()
+                stopped, elsewhere = self.limit_reached(), self.company.failure()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(BEAT_SECONDS)
             if process.poll() and self.restarts.outlasts_a_signal:
                 time.sleep(restarts.SHUTDOWN_SECONDS)
         except Stopped:
-            stopped = "cancelled" if self.is_cancelled() else "signal"
+            if self.company.fellows.fault:
+                raise
+            stopped = self.why_stopped()
         finally:
-            _ignore_stops()
+            ignore_stops()
             exit_code = stop(process, self.grace(stopped))
-        return exit_code, stopped
+        return elsewhere or exit_code, stopped
+
+    def finish(self) -> int:
+        """Have the other nodes end the training too; return the code of one that failed, or 0."""
+        patience = 0.0 if self.stopped else LAST_SECONDS
+        return self.company.finish(seconds=patience, grace=self.grace(self.stopped))
+
+    def why_stopped(self) -> Stop:
+        """Return what a signal meant."""
+        return "cancelled" if self.is_cancelled() else "signal"
 
     def grace(self, stopped: Stop) -> float:
         """Return the seconds that a trainer has for its end."""
@@ -239,6 +287,8 @@ class _Node:
     def limit_reached(self) -> Stop:
         """Return the limit that the attempt has reached, if any."""
         elapsed = time.monotonic() - self.started
+        if self.company.is_leaving():
+            return self.why_stopped()
         if self.meter and self.meter.is_over(elapsed):
             return "budget"
         return "time_limit" if self.restarts.seconds + elapsed > self.task.limits.seconds else ""
@@ -269,22 +319,3 @@ class _Node:
                 "usd": round(self.meter.spent(elapsed), 4) if self.meter else None,
             },
         )
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into Stopped, once."""
-
-    def raise_stopped(number: int, frame: FrameType | None) -> None:
-        _ignore_stops()
-        raise Stopped
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, raise_stopped)
-    yield
-
-
-def _ignore_stops() -> None:
-    """From here on the node is ending; a second request must not cut the clean-up short."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)

@@ -13,11 +13,13 @@ from runner.node import evidence as facts
 from runner.node import job, shared_memory
 from runner.node.channel import CONFIG, EVIDENCE, REWARDS, TRAINER_LOG, Channel
 from runner.node.checkpoints import CheckpointPublisher, export
+from runner.node.company import Company
 from runner.node.continuation import earlier_metrics, earlier_rewards
 from runner.node.observe import MachineSampler, MetricsFollower
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, reward_log
-from runner.node.rewards import RewardRecord, reward_evidence
+from runner.node.rewards import RewardRecord, merged, reward_evidence
+from runner.node.shards import Shards
 from runner.node.task import Evidence, NodeTask, RewardEvidence, Stop
 
 SAMPLE_SECONDS = 10.0
@@ -38,9 +40,12 @@ class Saved(NamedTuple):
 class Training:
     """Follows one training, and mirrors what it leaves."""
 
-    def __init__(self, task: NodeTask, prepared: Prepared, channel: Channel, folder: Path) -> None:
-        """Follow what `prepared` will write; `folder` is the job's."""
+    def __init__(
+        self, task: NodeTask, prepared: Prepared, channel: Channel, folder: Path, company: Company
+    ) -> None:
+        """Follow what `prepared` will write; `folder` is the job's, `company` the other nodes."""
         self._task, self._channel, self._folder = task, channel, folder
+        self._company = company
         self._scratch = Path(task.scratch)
         self.prepared = prepared
         self.follower = MetricsFollower(
@@ -57,6 +62,7 @@ class Training:
             prepared.trainer,
             channel,
             task.spec.checkpoints.keep_last,
+            Shards(company.fellows),
         )
         self._sampler = MachineSampler(channel)
         self._is_open = True
@@ -84,7 +90,7 @@ class Training:
 
     def _take_rewards(self) -> None:
         if self._task.spec.reward:
-            summary = self._rewards.advance()
+            summary = merged(self._rewards.advance(), self._company.rewards())
             self._replace(REWARDS, summary.model_dump_json().encode() + b"\n")
 
     def _take_config(self) -> None:
@@ -140,7 +146,7 @@ class Training:
         if not self._task.spec.reward:
             return None
         file = Path(self._task.code) / self._task.spec.reward.partition(":")[0]
-        return reward_evidence(self._rewards.advance(), file)
+        return reward_evidence(merged(self._rewards.advance(), self._company.rewards()), file)
 
     def upload_extras(self) -> None:
         """Put W&B's files and the samples into the store; without them a run is no worse."""

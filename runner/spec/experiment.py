@@ -121,6 +121,10 @@ class Script(Section):
         min_length=1,
         description="Files and folders of the repository that the command needs.",
     )
+    ray: bool | None = Field(
+        default=None,
+        description="Start a Ray cluster over all nodes; the command finds it by RAY_ADDRESS.",
+    )
 
 
 def _check_metric(name: str) -> str:

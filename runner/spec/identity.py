@@ -71,6 +71,7 @@ FIELDS: dict[str, Bearing] = {
     "rollout.validation": "in",
     "script.command": "in",
     "script.files": "digest",
+    "script.ray": "in",
     "resources.accelerators": "digest",  # the number per node, not the type
     "resources.nodes": "in",  # it enters the batch arithmetic
     "resources.cpus": "out",

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runner.spec.experiment import Experiment, Run
 from runner.spec.training import Training
@@ -130,6 +130,10 @@ class SavedCheckpoint(NamedTuple):
     """Folder in Hugging Face format inside it, when the trainer wrote one."""
 
 
+Start = Literal["first", "all"]
+"""The nodes on which a command starts: one process drives the others, or torchrun joins them."""
+
+
 class Trainer(Protocol):
     """A trainer, such as verl."""
 
@@ -159,6 +163,13 @@ class Trainer(Protocol):
 
     def needs_ray(self, run: Run) -> bool:
         """Whether a Ray cluster has to be up before the command starts."""
+
+    def starts_on(self, run: Run) -> Start:
+        """Return where the command starts when there are several nodes.
+
+        What starts on all is told its rank and the first node's address by its environment
+        (`runner.node.ranks.variables`).
+        """
 
 
 def planned_steps(run: Run, rows: int | None) -> int | None:

@@ -27,6 +27,7 @@ from runner.trainers.base import (
     MetricLine,
     Refusal,
     SavedCheckpoint,
+    Start,
     finite,
     whole_step,
 )
@@ -93,5 +94,9 @@ class ScriptTrainer:
         """The script finds `step-<n>` below ROLLBOOK_CHECKPOINTS and decides itself."""
 
     def needs_ray(self, run: Run) -> bool:
-        """A script starts what it needs."""
-        return False
+        """Where the spec says `script: {ray: true}`."""
+        return bool(run.spec.script and run.spec.script.ray)
+
+    def starts_on(self, run: Run) -> Start:
+        """The command finds its fellows by ROLLBOOK_NODE_RANK and ROLLBOOK_MASTER_ADDR."""
+        return "all"

@@ -20,6 +20,7 @@ from runner.trainers.base import (
     MetricLine,
     Refusal,
     SavedCheckpoint,
+    Start,
     finished_steps,
     metric_line,
 )
@@ -80,6 +81,10 @@ class SkyrlTrainer:
     def needs_ray(self, run: Run) -> bool:
         """The driver joins a Ray cluster."""
         return True
+
+    def starts_on(self, run: Run) -> Start:
+        """The driver reaches the other nodes through Ray."""
+        return "first"
 
 
 def _environment(run: Run, layout: Layout) -> dict[str, str]:

@@ -23,6 +23,7 @@ from runner.trainers.base import (
     Refusal,
     SavedCheckpoint,
     Setting,
+    Start,
     metric_line,
     whole_step,
 )
@@ -81,6 +82,10 @@ class TrlTrainer:
     def needs_ray(self, run: Run) -> bool:
         """Processes are started by torchrun."""
         return False
+
+    def starts_on(self, run: Run) -> Start:
+        """There is one node: more are refused."""
+        return "first"
 
 
 def _step(mark: Path) -> int | None:

@@ -20,6 +20,7 @@ from runner.trainers.base import (
     Refusal,
     SavedCheckpoint,
     Setting,
+    Start,
     finished_steps,
     metric_line,
 )
@@ -87,6 +88,10 @@ class VerlTrainer:
     def needs_ray(self, run: Run) -> bool:
         """The driver of main_ppo joins a Ray cluster; supervised training has none."""
         return _terms(run).stage == "rl"
+
+    def starts_on(self, run: Run) -> Start:
+        """main_ppo drives the other nodes through Ray; supervised training is torchrun's."""
+        return "first" if self.needs_ray(run) else "all"
 
 
 def _terms(run: Run) -> Terms:

@@ -13,11 +13,16 @@ FP32 = {"param_dtype": "fp32", "reduce_dtype": "fp32", "buffer_dtype": "fp32"}
 
 
 def program(run: Run, layout: Layout) -> tuple[str, ...]:
-    """Return the program: one process per device, started by torchrun."""
+    """Return the program: one process per device, started by torchrun.
+
+    On several nodes its environment says which of them it is on, and where the first one is
+    (`runner.node.ranks.variables`): the command is the same on all.
+    """
     resources = run.spec.resources
+    alone = ("--standalone",) if resources.nodes == 1 else ()
     return (
         layout.python,
-        *("-m", "torch.distributed.run", "--standalone", f"--nnodes={resources.nodes}"),
+        *("-m", "torch.distributed.run", *alone, f"--nnodes={resources.nodes}"),
         f"--nproc_per_node={max(1, resources.gpus_per_node)}",
         *("-m", "verl.trainer.sft_trainer"),
     )

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from node_values import make_channel
+from node_values import ALONE, make_channel
 
 from runner.errors import OutsideError
 from runner.node import checkpoints, patience
 from runner.node.checkpoints import CheckpointPublisher, newest_complete, restore
+from runner.node.shards import Shards
 from runner.store import RunStore
 from runner.trainers import TRAINERS
 
@@ -24,7 +25,8 @@ class Watched:
         self.folder.mkdir()
         channel = make_channel(folder)
         self.store = channel.store
-        self.publisher = CheckpointPublisher(self.folder, TRAINERS["script"], channel, keep)
+        script = TRAINERS["script"]
+        self.publisher = CheckpointPublisher(self.folder, script, channel, keep, Shards(ALONE))
 
     def save(self, step: int, content: str = "w") -> None:
         (self.folder / f"step-{step}").mkdir(exist_ok=True)

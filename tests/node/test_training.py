@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from node_values import make_channel, make_spec
+from node_values import ALONE_RANKS, make_channel, make_spec
 
 from runner.errors import OutsideError
 from runner.node import patience
 from runner.node.channel import Channel
+from runner.node.company import Company
 from runner.node.prepare import Prepared
 from runner.node.task import Limits, NodeTask
 from runner.node.training import Training
@@ -55,7 +56,8 @@ def training(tmp_path: Path, channel: Channel) -> Training:
     places = dict.fromkeys(Layout._fields, str(tmp_path / "nothing"))
     layout = Layout(**{**places, "val": {}, "python": sys.executable})
     prepared = Prepared(run, TRAINERS["verl"], Command((), {}, {}), {}, layout, 8, None)
-    return Training(task, prepared, channel, tmp_path / "job")
+    company = Company(ALONE_RANKS, task, channel.say)
+    return Training(task, prepared, channel, tmp_path / "job", company)
 
 
 def test_the_config_that_the_trainer_resolved_is_kept(training, channel, tmp_path):

@@ -120,7 +120,7 @@ GRPO: dict[str, Any] = {
 SCRIPT: dict[str, Any] = {
     "apiVersion": "rollbook/v1",
     "trainer": "script",
-    "script": {"command": ["python", "train.py"], "files": ["train.py", "lib"]},
+    "script": {"command": ["python", "train.py"], "files": ["train.py", "lib"], "ray": True},
     "training": {"steps": 2, "prompts_per_step": 8, "learning_rate": 1e-05},
 }
 SFT: dict[str, Any] = {

@@ -94,6 +94,7 @@ OTHER_VALUES = {
     "rollout.validation.top_p": 0.8,
     "script.command": ["python", "train.py", "--more"],
     "script.files": ["train.py", "lib/__init__.py", "lib/loss.py"],
+    "script.ray": False,
     "resources.accelerators": "A100:2",
     "resources.nodes": 2,
     "resources.cpus": 32,
