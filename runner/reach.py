@@ -19,7 +19,6 @@ from runner.forges import open_forge
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import RAY_DASHBOARD, Launcher, Shell
 from runner.ledger.record import RunRecord, folder
-from runner.node.whereabouts import read_whereabouts
 from runner.planning import newest_snapshot
 from runner.runfolder import attempt_folder
 from runner.sync import is_here
@@ -54,11 +53,10 @@ def pages(workspace: Workspace, record: RunRecord) -> Iterator[Page]:
         where = f"experiments/{record.experiment}/README.md"
     branch = workspace.registry.ledger.branch
     part, launcher = attempt_folder(workspace, record), _launcher(workspace, record)
-    epoch = part.epochs[-1] if part.epochs else 1
-    found = read_whereabouts(part.store, part.attempt, epoch)
+    told = (one.wandb for one in reversed(part.whereabouts()) if one.wandb)
     job = record.latest.job
     yield Page("report", open_forge(workspace).link(branch, where))
-    yield Page("wandb", found.wandb if found else "")
+    yield Page("wandb", next(told, record.latest.wandb))
     for name, address in (launcher.links(job) if job else {}).items():
         yield Page(name, address)
     with contextlib.suppress(RunnerError):  # there is none yet, or none any more

@@ -43,7 +43,7 @@ def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
 
     Raises InvalidSpec when the spec is invalid, Refused when nobody agrees to what it may cost.
     """
-    resolved = _resolve(workspace, trial)
+    resolved = _resolve(workspace, launcher, trial)
     spec = resolved.run.spec
     run_id = resolved.inputs.upstream
     snapshot = newest_snapshot(workspace)
@@ -59,18 +59,19 @@ def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
     return _tell(part, spec)
 
 
-def _resolve(workspace: Workspace, trial: Trial) -> ResolvedRun:
+def _resolve(workspace: Workspace, launcher: Launcher, trial: Trial) -> ResolvedRun:
     """Return the first run of the spec as it is tried, checked against every rule."""
     tree = WorkTree(workspace.root)
+    registry = workspace.registry.model_copy(update={"launcher": launcher.name})
     everything = load_experiments(tree)
     loaded = load_experiments(tree, [trial.spec])
     tried = tuple(_tried(experiment, trial) for experiment in loaded.experiments)
     chosen = loaded._replace(experiments=tried)
-    findings = (*chosen.findings, *check(chosen, tree, workspace.registry))
+    findings = (*chosen.findings, *check(chosen, tree, registry))
     if any(finding.level == "error" for finding in findings):
         raise InvalidSpec(findings)
-    resolver = Resolver(tree, workspace.registry, everything.experiments)
-    return next(resolver.runs(chosen.experiments[0]))
+    others = (one for one in everything.experiments if one.name != tried[0].name)
+    return next(Resolver(tree, registry, (*others, *tried)).runs(tried[0]))
 
 
 def _tried(experiment: LoadedExperiment, trial: Trial) -> LoadedExperiment:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from planned_registry import PlannedRegistry
+from planned_registry import SETTINGS, PlannedRegistry
 from real_git import MakeRepository
 from sky_state import Cluster, Job
 from stand_in_sky import Sky
@@ -43,8 +43,8 @@ class Said(NamedTuple):
 class Bench:
     """A registry whose runs are at the API server `sky`, and what a person types."""
 
-    def __init__(self, registry: PlannedRegistry, sky: Sky, capsys: Any) -> None:
-        self.registry, self.sky, self._capsys = registry, sky, capsys
+    def __init__(self, registry: PlannedRegistry, sky: Sky, capsys: Any, shared: Path) -> None:
+        self.registry, self.sky, self._capsys, self.shared = registry, sky, capsys, shared
 
     def say(self, *arguments: str) -> Said:
         self._capsys.readouterr()
@@ -73,14 +73,16 @@ class Bench:
 
 
 @pytest.fixture
-def bench(make_repository: MakeRepository, sky: Sky, capsys: Any) -> Bench:
+def bench(make_repository: MakeRepository, sky: Sky, capsys: Any, tmp_path: Path) -> Bench:
+    shared = f"file://{tmp_path}"
     files = {
+        "registry.yaml": f"{SETTINGS}launcher: skypilot\nrun_store: {shared}/store\n",
         "experiments/x.yaml": SPEC,
         "train.py": "",
-        ".dvc/config": "['remote \"data\"']\n  url = file:///tmp\n"
-        "['remote \"checkpoints\"']\n  url = file:///tmp\n",
+        ".dvc/config": f"['remote \"data\"']\n  url = {shared}\n"
+        f"['remote \"checkpoints\"']\n  url = {shared}\n",
     }
-    return Bench(PlannedRegistry.with_files(make_repository(), files), sky, capsys)
+    return Bench(PlannedRegistry.with_files(make_repository(), files), sky, capsys, tmp_path)
 
 
 # down
@@ -130,17 +132,17 @@ def test_down_leaves_alone_what_was_launched_elsewhere_and_says_so(bench: Bench)
 
 
 def test_doctor_names_the_server_and_what_it_may_use(bench: Bench) -> None:
-    said = bench.say("doctor", "--launcher", "skypilot", "--json")
+    said = bench.say("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(said.out)["checks"]}
     assert checks["launcher skypilot"]["message"].startswith(f"0.14.1 at {bench.sky.url}")
     assert checks["launcher skypilot"]["message"].endswith("; may use slurm/virtual")
     assert {checks[name]["state"] for name in ("git", "ledger", "run store")} == {"ok"}
-    assert not list((bench.registry.folder / ".rollbook/store").glob("doctor-*"))
+    assert not list(bench.shared.glob("store/doctor-*"))
 
 
 def test_doctor_exits_3_with_a_cure_when_the_server_is_down(bench: Bench) -> None:
     bench.sky.down()
-    said = bench.say("doctor", "--launcher", "skypilot")
+    said = bench.say("doctor")
     bench.sky.up()
     assert said.code == 3
     [line] = [line for line in said.out.splitlines() if "launcher skypilot" in line]
@@ -151,13 +153,13 @@ def test_doctor_exits_3_with_a_cure_when_the_server_is_down(bench: Bench) -> Non
 
 def test_leaks_are_ours_that_no_record_explains(bench: Bench) -> None:
     bench.launched()
-    assert bench.say("doctor", "--leaks", "--launcher", "skypilot").code == 0
+    assert bench.say("doctor", "--leaks").code == 0
     orphan = bench.add("rffffffffffff-a1-01234567")
     trial = bench.add("rffffffffffff-try-01234567")
     bench.add("rffffffffffff-a1-76543210", "SUCCEEDED")
     bench.add("somebody-elses")
     bench.sky.clusters["rffffffffffff-a2-01234567"] = Cluster("rffffffffffff-a2-01234567")
-    said = bench.say("doctor", "--leaks", "--launcher", "skypilot", "--json")
+    said = bench.say("doctor", "--leaks", "--json")
     document = json.loads(said.out)
     assert said.code == 6
     assert {leak["remove"] for leak in document["leaks"]} == {
@@ -172,7 +174,7 @@ def test_a_run_that_has_ended_explains_no_job_that_goes_on(bench: Bench) -> None
     run_id, job = bench.launched()
     ended = {"state": "ended", "outcome": "lost", "ended_at": "2026-01-01T01:00:00Z"}
     bench.registry.advance(run_id, **ended)
-    said = bench.say("doctor", "--leaks", "--launcher", "skypilot")
+    said = bench.say("doctor", "--leaks")
     assert said.code == 6
     assert f"managed job {job.id} is RUNNING" in said.out
 
@@ -210,6 +212,30 @@ def test_logs_of_a_run_that_never_came_to_train_are_those_that_were_kept(bench: 
     store = open_run_store(bench.registry.workspace, run_id)
     store.put(f"a1/{LAUNCHER_LOG}", b"pip: no such package\n")
     assert bench.say("logs", "x").out == "launcher | pip: no such package\n"
+
+
+def test_watching_ends_when_nothing_goes_on(bench: Bench) -> None:
+    run_id, _ = bench.launched("SUCCEEDED")
+    ended = {"state": "ended", "outcome": "succeeded", "ended_at": "2026-01-01T01:00:00Z"}
+    bench.registry.advance(run_id, **ended)
+    said = bench.say("status", "--watch")
+    assert said.code == 0
+    assert said.out.count("✅ succeeded") == 1
+
+
+# try
+
+
+def test_a_trial_names_its_machines_and_what_they_cost_at_most(bench: Bench) -> None:
+    machines = SPEC.partition("resources:")[0] + (
+        "resources: {accelerators: 'H100:8', nodes: 2, candidates: [{infra: nebius}]}\n"
+    )
+    bench.registry.commit(y=machines)
+    whole = bench.say("try", "y")
+    assert (whole.code, bench.sky.jobs) == (1, {})
+    assert "2 nodes with H100:8 on nebius, at most 1 h, $47" in whole.err
+    one = bench.say("try", "y", "--gpus", "1")
+    assert "H100:1 on nebius, at most 1 h, $3\n" in one.err
 
 
 # ssh, open
