@@ -6,6 +6,7 @@
 #     scripts/sky-slurm.sh up DIR        from nothing (minutes) or what is missing (seconds)
 #     scripts/sky-slurm.sh down DIR      stops every process; DIR stays, for the next `up`
 #     scripts/sky-slurm.sh status DIR    what answers; exit code 1 where something does not
+#     scripts/sky-slurm.sh stop-server DIR    the API server alone: Slurm's jobs go on, until `up`
 #
 # SKY_SLURM_PORT (46600) is the first of the 100 ports it uses: two of them side by side need two
 # folders and two ranges. Needs: root, apt-get or its packages there already, a Python 3.11 (PYTHON),
@@ -19,7 +20,7 @@ fail() {
 }
 say() { echo "sky-slurm: $*"; }
 
-[ $# -eq 2 ] || fail "usage: scripts/sky-slurm.sh up|down|status DIR"
+[ $# -eq 2 ] || fail "usage: scripts/sky-slurm.sh up|down|status|stop-server DIR"
 command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -145,5 +146,6 @@ report() {
 
 case $command in
     up | down | status) "$command" ;;
-    *) fail "'$command' is none of up, down, status" ;;
+    stop-server) stop_server ;;
+    *) fail "'$command' is none of up, down, status, stop-server" ;;
 esac

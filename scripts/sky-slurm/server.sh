@@ -49,15 +49,18 @@ start_server() {
     write_ssh_config >"$dir/home/.slurm/config"
     write_sky_config >"$dir/home/.sky/config.yaml"
     write_catalog "$dir/home"
-    server_answers >/dev/null && return
-    say "starting the API server"
-    sky api start >"$dir/server.log" 2>&1 || fail "no API server: $(tail -n 3 "$dir/server.log")"
-    wait_for 60 server_answers || fail "the API server does not answer at $(server_url)"
+    if ! server_answers >/dev/null; then
+        say "starting the API server"
+        sky api start >"$dir/server.log" 2>&1 ||
+            fail "no API server: $(tail -n 3 "$dir/server.log")"
+        wait_for 60 server_answers || fail "the API server does not answer at $(server_url)"
+    fi
+    [ -e "$dir/home/checked" ] && return
     sky check slurm >>"$dir/server.log" 2>&1 || fail "sky check: $(tail -n 5 "$dir/server.log")"
+    touch "$dir/home/checked"
 }
 
-# `sky api stop` ends the server and its controllers; the ssh connections that they left open keep
-# their sockets below /tmp, and end with sshd.
+# `sky api stop` kills the server and the controllers of its jobs.
 stop_server() {
     [ ! -x "$dir/venv/bin/sky" ] || sky api stop >>"$dir/server.log" 2>&1 || true
 }

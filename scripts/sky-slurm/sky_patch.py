@@ -19,7 +19,10 @@ from typing import Any
 _PORT = os.environ.get("SKYPILOT_API_SERVER_LOCAL_PORT", "46580")
 _CHANGES: dict[str, dict[str, Any]] = {
     "sky.backends.backend_utils": {"_TEST_IP_LIST": [f"http://127.0.0.1:{_PORT}/docs"]},
-    "sky.jobs.utils": {"JOB_STATUS_CHECK_GAP_SECONDS": 2, "JOB_STARTED_STATUS_CHECK_GAP_SECONDS": 1},
+    "sky.jobs.utils": {
+        "JOB_STATUS_CHECK_GAP_SECONDS": 2,
+        "JOB_STARTED_STATUS_CHECK_GAP_SECONDS": 1,
+    },
     # How often a job is asked whether it has started, before that is an error: as long as before.
     "sky.jobs.recovery_strategy": {"MAX_JOB_CHECKING_RETRY": 50},
 }

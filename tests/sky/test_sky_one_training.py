@@ -1,0 +1,42 @@
+"""The runner killed between submitting and recording, the API server restarted: one training."""
+
+from __future__ import annotations
+
+import sys
+
+KILLED = """\
+import os, signal, sys
+import runner.apply
+from runner.__main__ import main
+
+runner.apply._record_jobs = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sys.argv = ["runner", "apply", "--launcher", "skypilot"]
+main()
+"""
+"""An apply that dies once SkyPilot has given the job its id, before the ledger has it."""
+
+
+def test_a_submission_that_nobody_recorded_is_adopted_after_a_restart(make, tmp_path_factory, host):
+    started = tmp_path_factory.mktemp("started") / "jobs"
+    registry = make("killed")
+    registry.merge({"demo": registry.spec("--started", started, "--pause", 0.2)})
+
+    assert registry.execute(sys.executable, "-c", KILLED).code == -9
+    claimed = registry.attempt("demo")
+    assert (claimed["state"], claimed["job"]) == ("claimed", None)
+
+    host.script("stop-server")
+    refused = registry.runner("apply")
+    assert refused.code == 3
+    assert "SkyPilot" in refused.err
+    assert registry.attempt("demo") == claimed
+
+    host.script("up")
+    registry.apply()
+    adopted = registry.attempt("demo")
+    assert (adopted["nonce"], adopted["job"][:4]) == (claimed["nonce"], "job-")
+    registry.await_end("demo")
+    assert registry.attempt("demo")["outcome"] == "succeeded"
+    assert started.read_text().split() == [registry.job("demo")]
+    assert registry.leases("demo") == ["epoch-1"]
+    assert registry.left(["demo"]) == {}
