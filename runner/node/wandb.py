@@ -1,8 +1,9 @@
 """Weights & Biases: one run per attempt, which a recovered attempt goes on with.
 
-Its id is the name of the job: unlike that of any other claim, and the same in every epoch. W&B's
-client leaves out steps that a resumed run has told already; offline, where nothing can be resumed,
-each epoch leaves a folder of its own with the same id.
+Its id is the name of the job: unlike that of any other claim, and the same in every start. W&B's
+client leaves out the steps that a resumed run has told already. Offline nothing can be resumed, and
+`wandb sync` would move the steps of a second folder with the same id behind those of the first
+(wandb 0.31.0; tests/train/test_wandb.py shows both). So there each start is a run of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from runner.node.job import START
 from runner.node.task import NodeTask
 
 HOST = "https://wandb.ai"
@@ -26,11 +28,9 @@ def variables(task: NodeTask, scratch: Path, environment: Mapping[str, str]) -> 
     """
     (scratch / "wandb").mkdir(exist_ok=True)
     told = {
-        "WANDB_MODE": "online" if _is_online(task, environment) else "offline",
         "WANDB_DIR": str(scratch),
         "WANDB_SILENT": "true",
-        "WANDB_RUN_ID": task.job,
-        "WANDB_RESUME": "allow",
+        **_identity(task, environment),
         "WANDB_RUN_GROUP": task.experiment,
         "WANDB_TAGS": ",".join(tag for tag in task.spec.tags if len(tag) <= _LONGEST_TAG),
     }
@@ -38,6 +38,14 @@ def variables(task: NodeTask, scratch: Path, environment: Mapping[str, str]) -> 
     if asked:
         told |= {"WANDB_PROJECT": asked.project, "WANDB_ENTITY": asked.entity or ""}
     return {name: value for name, value in told.items() if value}
+
+
+def _identity(task: NodeTask, environment: Mapping[str, str]) -> dict[str, str]:
+    if _is_online(task, environment):
+        return {"WANDB_MODE": "online", "WANDB_RUN_ID": task.job, "WANDB_RESUME": "allow"}
+    start = environment.get(START)
+    name = f"{task.job}-{start}" if start else task.job
+    return {"WANDB_MODE": "offline", "WANDB_RUN_ID": name}
 
 
 def _is_online(task: NodeTask, environment: Mapping[str, str]) -> bool:

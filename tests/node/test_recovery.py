@@ -52,8 +52,9 @@ class Run:
         **spec: Any,
     ) -> subprocess.Popen[bytes]:
         """Start the node program in a fresh folder, as on a fresh machine."""
-        folder = self.folder / f"machine-{len(self.started)}"
-        folder.mkdir()
+        name = f"abcd00000000-{attempt}-12345678"
+        folder = self.folder / f"machine-{len(self.started)}" / name
+        folder.mkdir(parents=True)
         content = {
             "script": {"command": ["python", "train.py", *arguments], "files": ["train.py"]},
             "training": {"steps": 8, "prompts_per_step": 1, "learning_rate": 0.1, "save_every": 2},
@@ -64,7 +65,7 @@ class Run:
         task = NodeTask(
             run_id="abcd00000000",
             attempt=attempt,
-            job=f"abcd00000000-{attempt}-12345678",
+            job=name,
             nonce=attempt,
             experiment="demo",
             seed=7,
@@ -120,7 +121,7 @@ class Run:
         return process.wait(DEADLINE)
 
     def log(self) -> str:
-        return "".join(path.read_text() for path in sorted(self.folder.glob("*/node.log")))
+        return "".join(path.read_text() for path in sorted(self.folder.glob("*/*/node.log")))
 
     def read(self, epoch: int, name: str, attempt: str = "a1") -> str:
         return (self.store.get(f"{attempt}/epoch-{epoch}/{name}") or b"").decode()
