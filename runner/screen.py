@@ -127,7 +127,7 @@ def print_plan(plan: Plan) -> None:
     for action, next_one in zip(doing, (*doing[1:], None), strict=False):
         _print_action(action, width)
         if action.forecast and not _shares_forecast(action, next_one):
-            for line in lines(action.forecast, action.gpu_hours, action.cost):
+            for line in lines(action.forecast, action.gpu_hours, action.cost, action.launcher):
                 _echo(click.style(f"           {line}", dim=True))
     _print_bad_ends(plan)
     kept = plan.count("keep")
@@ -181,7 +181,7 @@ def headline(plan: Plan) -> str:
 
 def _sums(plan: Plan) -> str:
     """Return what the launched runs take together, as far as it is known of all of them."""
-    from runner.forecast.lines import text
+    from runner.forecast.lines import if_rented, text
 
     launched = [action for action in plan.actions if action.action == "launch"]
     hours = [action.gpu_hours for action in launched if action.gpu_hours]
@@ -191,7 +191,8 @@ def _sums(plan: Plan) -> str:
     money = ""
     if len(costs) == len(launched):
         low, high = sum(one.low for one in costs), sum(one.high for one in costs)
-        money = f", ${text(low, high)} if rented"
+        rented = if_rented(action.launcher for action in launched)
+        money = f", ${text(low, high)}{rented}"
     return f" ({text(sum(o.low for o in hours), sum(o.high for o in hours))} GPU-h{money})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runner.forecast.cost import Cost
 from runner.forecast.document import Forecast, Memory, Store
@@ -12,10 +12,15 @@ TELLING_GIB = 1.0
 """Storage below this is nobody's concern."""
 
 
-def lines(forecast: Forecast, gpu_hours: Span | None, cost: Cost | None) -> Iterator[str]:
-    """Yield time and money, batches, memory and storage; a line each where something is known."""
+def lines(
+    forecast: Forecast, gpu_hours: Span | None, cost: Cost | None, launcher: str | None = None
+) -> Iterator[str]:
+    """Yield time and money, batches, memory and storage; a line each where something is known.
+
+    Through SkyPilot (the `launcher`) the machines are paid for, else their cost is that of others.
+    """
     if forecast.hours:
-        yield _time(forecast, gpu_hours, cost)
+        yield _time(forecast, gpu_hours, cost, launcher)
     elif forecast.basis:
         yield f"time     not known: {forecast.basis}"
     steps = f"{forecast.steps:,} steps; " if forecast.steps is not None else ""
@@ -32,13 +37,20 @@ def text(low: float, high: float) -> str:
     return first if first == last else f"{first}–{last}"
 
 
-def _time(forecast: Forecast, gpu_hours: Span | None, cost: Cost | None) -> str:
+def if_rented(launchers: Iterable[str | None]) -> str:
+    """Return what is said behind a cost: nothing where all of it is through SkyPilot."""
+    return "" if set(launchers) == {"skypilot"} else " if rented"
+
+
+def _time(
+    forecast: Forecast, gpu_hours: Span | None, cost: Cost | None, launcher: str | None
+) -> str:
     hours = forecast.hours
     parts = [f"{text(hours.low, hours.high)} h"] if hours else []
     if gpu_hours:
         parts.append(f"{text(gpu_hours.low, gpu_hours.high)} GPU-h")
     if cost:
-        parts.append(f"${text(cost.low, cost.high)} if rented")
+        parts.append(f"${text(cost.low, cost.high)}{if_rented([launcher])}")
     prices = f"; {forecast.prices}" if gpu_hours else ""
     return f"time     {', '.join(parts)}; from {forecast.basis}{prices}"
 

@@ -4,12 +4,14 @@ import json
 import re
 
 import pytest
-from planned_registry import SPEC, PlannedRegistry
+from planned_registry import SETTINGS, SPEC, PlannedRegistry
 from real_git import MakeRepository
 
 from runner import screen
 from runner.actions import Action
 from runner.forecast.lines import lines, text
+from runner.ledger.branch import Draft
+from runner.ledger.prices import PATH, PriceList, Quote
 
 SEVEN = (
     SPEC.replace("0.5B", "7B")
@@ -30,7 +32,7 @@ def plan(make_repository: MakeRepository):
 
 def told(action: Action) -> list[str]:
     assert action.forecast is not None
-    return list(lines(action.forecast, action.gpu_hours, action.cost))
+    return list(lines(action.forecast, action.gpu_hours, action.cost, action.launcher))
 
 
 def test_a_gpu_run_says_hours_money_memory_and_storage(plan):
@@ -166,3 +168,29 @@ def test_numbers_read_well():
     assert text(2.84, 3.81) == "2.8–3.8"
     assert text(67.4, 1234) == "67–1,234"
     assert text(12.1, 12.2) == "12"
+
+
+def test_through_skypilot_it_is_the_teams_own_prices_from_the_ledger(plan):
+    places = "candidates: [{infra: k8s/pool}, {infra: gcp}]"
+    registry = plan(
+        SEVEN.replace("accelerators: H100:8", f"accelerators: H100:8, disk_gib: 512, {places}")
+    )
+    image = f"environments: {{verl==0.9.1: {{image: 'verl@sha256:{'a' * 64}'}}}}\n"
+    registry.commit({"registry.yaml": f"{SETTINGS}launcher: skypilot\n{image}"})
+    prices = PriceList(
+        taken_at="2026-01-01T04:00:00Z",
+        endpoint="skypilot:x",
+        prices=(Quote(infra="k8s/pool", accelerators="H100:8", usd_per_hour=16.0),),
+    )
+    registry.workspace.ledger.transact(
+        lambda now: Draft(now).put(PATH, prices.to_json()).changes("Prices")
+    )
+    action = registry.action()
+    assert action.cost.high == pytest.approx(2.0 * action.gpu_hours.high, abs=0.01)
+    source = "prices of SkyPilot's API server on 2026-01-01; none known for gcp"
+    assert action.forecast.prices == source
+    assert action.model_dump(mode="json")["forecast"]["prices"] == source
+    [time, *_] = told(action)
+    assert time.endswith(f" GPU-h, ${text(action.cost.low, action.cost.high)}; from "
+                         f"{action.forecast.basis}; {source}")  # fmt: skip
+    assert "if rented" not in screen.headline(registry.plan())

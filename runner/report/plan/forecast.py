@@ -101,7 +101,8 @@ def _forecast(group: Group, measure: Measure) -> list[Line]:
     forecast: Forecast | None = group.forecast
     if forecast is None:
         return []
-    found = forecast_lines(forecast, group.first.gpu_hours, group.first.cost)
+    first = group.first
+    found = forecast_lines(forecast, first.gpu_hours, first.cost, first.launcher)
     parts = (line.partition(" ") for line in found)
     return [
         (Strong(kind), " ", *measure.spoken(told.strip()))
