@@ -39,13 +39,15 @@ class _Finder(importlib.abc.MetaPathFinder):
             spec = importlib.util.find_spec(name)
         finally:
             sys.meta_path.insert(0, self)
-        assert spec is not None and spec.loader is not None, name
+        if spec is None or spec.loader is None:
+            raise ImportError(name)
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
             for attribute, value in _CHANGES[name].items():
-                assert hasattr(module, attribute), f"{name} has no {attribute} any more"
+                if not hasattr(module, attribute):
+                    raise ImportError(f"{name} has no {attribute} any more")
                 setattr(module, attribute, value)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / folder) for folder in ("github", "e2e")]
 
-from sky_host import ROOT, SkyHost, lacks  # noqa: E402
+from sky_host import LOCK, ROOT, SkyHost, lacks  # noqa: E402
 from sky_registry import SkyRegistry, make_registry  # noqa: E402
 from stand_in_s3 import S3, serving_s3  # noqa: E402
 
@@ -28,7 +28,6 @@ GIT_CONFIG = """\
 [init]
     defaultBranch = main
 """
-LOCK = ROOT / "requirements" / "train-cpu.txt"
 MakeRegistry = Callable[[str], SkyRegistry]
 
 

@@ -12,6 +12,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "sky-slurm.sh"
+LOCK = ROOT / "requirements" / "train-cpu.txt"
 INFRA = "slurm/virtual"
 UP_SECONDS = 600.0
 """From nothing: packages of Debian, the server's environment, and a cache of wheels."""

@@ -73,8 +73,8 @@ class SkyRegistry(LiveRegistry):
         """Wait until the run's own heartbeat says so; asks neither the runner nor SkyPilot."""
         deadline = time.monotonic() + RUN_SECONDS
         while not reached(beat := self.heartbeat(experiment, epoch=epoch)):
-            late = time.monotonic() > deadline
-            assert not late and beat["phase"] != "ended", f"{experiment}\n{self.account()}"
+            over = time.monotonic() > deadline or beat["phase"] == "ended"
+            assert not over, f"{experiment}\n{self.account()}"
             time.sleep(0.5)
 
     def account(self) -> str:

@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-STEPS = 30
+STEPS = 40
+SAVED_EVERY = 5
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def recovered(make, host):
     """Take the machines away in the middle of a run, and wait for its end."""
     registry = make("preempted")
-    saving = {"steps": STEPS, "training": ", save_every: 5"}
-    registry.merge({"demo": registry.spec("--pause", 0.5, "--save-every", 5, **saving)})
+    training = f", save_every: {SAVED_EVERY}"
+    arguments = ("--pause", 1.0, "--save-every", SAVED_EVERY)
+    registry.merge({"demo": registry.spec(*arguments, steps=STEPS, training=training)})
     registry.apply()
-    registry.await_in_store("demo", lambda beat: beat["step"] >= 12)
+    # Past a checkpoint that had ten seconds to reach the run store, and before the next one.
+    registry.await_in_store("demo", lambda beat: beat["step"] >= 22)
     registry.succeed("sync")
     host.preempt(registry.job("demo"))
     registry.await_end("demo")
     return registry
 
 
-@pytest.mark.slow
-def test_a_preempted_run_is_recovered_by_the_same_job(recovered):
+def test_the_same_attempt_goes_on_as_the_next_epoch_and_succeeds(recovered):
     attempt = recovered.attempt("demo")
-    assert attempt["outcome"] == "succeeded"
-    assert attempt["number"] == 1
+    assert (attempt["outcome"], attempt["number"]) == ("succeeded", 1), attempt
     assert recovered.leases("demo") == ["epoch-1", "epoch-2"]
 
 
-@pytest.mark.slow
-def test_its_metrics_have_no_hole_and_no_step_twice(recovered):
-    page = recovered.succeed("show", "demo", "--json").json
-    assert page
-    curves = recovered.ledger_json("demo", "metrics.json")
-    assert curves
+def test_it_goes_on_from_a_checkpoint_of_its_own(recovered):
+    second = json.loads(recovered.stored("demo", "metrics.jsonl", epoch=2).splitlines()[0])
+    assert 11 <= second["step"] <= 26
+    assert second["step"] % SAVED_EVERY == 1
 
 
-@pytest.mark.slow
-def test_recoveries_and_lost_steps_are_counted(recovered):
+def test_its_curve_has_no_hole_and_no_step_twice(recovered):
+    run_id = recovered.run("demo")["run_id"]
+    kept = json.loads(recovered.ledger(f"runs/{run_id[:2]}/{run_id}/metrics.json"))
+    assert [step for step, _ in kept["curves"]["train/loss"]] == list(range(1, STEPS + 1))
+
+
+def test_recovery_and_lost_steps_are_counted(recovered):
     attempt = recovered.attempt("demo")
-    assert attempt["recoveries"] == 1
-    assert attempt["lost_steps"] >= 2
+    assert len(attempt["stays"]) == 2
+    first, second = (
+        [json.loads(line)["step"] for line in recovered.stored("demo", "metrics.jsonl", n).splitlines()]
+        for n in (1, 2)
+    )
+    assert attempt["lost_steps"] == max(first) - min(second) + 1 > 0
 
 
-@pytest.mark.slow
-def test_nothing_is_left_of_it(recovered):
+def test_nothing_is_left(recovered):
     assert recovered.left(["demo"]) == {}
