@@ -39,9 +39,9 @@ def costed(attempt: Attempt, task: NodeTask | None) -> Attempt:
 def cost_of(attempt: Attempt) -> float | None:
     """Return what an ended attempt has cost; None where nobody knows, or on one's own machine.
 
-    Of one whose stays have no price it is its time at the price that was expected.
+    Of one whose stays have no price it is its time on its GPUs at the price that was expected.
     """
-    if attempt.cost_usd is not None or attempt.launcher == "local":
+    if attempt.cost_usd is not None or attempt.launcher == "local" or not attempt.gpus:
         return attempt.cost_usd
     return spent_by(attempt).usd
 

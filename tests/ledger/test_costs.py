@@ -52,6 +52,7 @@ def test_a_budget_is_for_all_attempts_of_a_run():
     record = record.model_copy(update={"attempts": attempts})
     assert budget_left(spec, record) == 21.5
     assert total_cost(attempts[:2]) == 78.5
+    assert total_cost([make_attempt(state="ended", launcher="skypilot", gpus=0, usd=0.0)]) is None
     local = (ended(cost=None, launcher="local"),)
     assert total_cost(local) is None
     assert budget_left(spec, record.model_copy(update={"attempts": local})) == 100
