@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_values import make_report
 
 from runner.ledger.record import Attempt, Stay
+from runner.report.curves import read_curves
 from runner.report.experiment_page import experiment_page, groups_of
 from runner.report.markdown import to_markdown
 from runner.report.outcome import describe
@@ -124,3 +127,24 @@ def test_a_wait_says_since_when_and_what_comes_next() -> None:
         "recovering after a preemption at step 47, since 12 min"
     )
     assert str(describe(recovering)) == "⏳ recovering after a preemption at step 47"
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=6))
+def test_curves_of_recoveries_have_neither_holes_nor_repeats(
+    starts: list[tuple[int, int]],
+) -> None:
+    """A start goes on from a checkpoint that may lie behind, and may die before its first step."""
+    epochs: list[list[str]] = []
+    trained: dict[int, int] = {}
+    for number, (back, steps) in enumerate(starts):
+        checkpoint = max(0, max(trained, default=0) - back)
+        new = range(checkpoint + 1, checkpoint + steps + 1)
+        lines = [f'{{"step": {step}, "metrics": {{"m": {number}}}}}' for step in new]
+        epochs.append([*lines, '{"step": 9'])  # cut off by a kill
+        if steps:
+            trained = {step: by for step, by in trained.items() if step <= checkpoint}
+            trained |= dict.fromkeys(new, number)
+    curve = read_curves(epochs).get("m")
+    found = {point.step: point.value for point in curve.points} if curve else {}
+    assert found == trained
+    assert list(found) == list(range(1, len(found) + 1))
