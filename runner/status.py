@@ -110,6 +110,9 @@ def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
         "ended_at": attempt.ended_at,
         "where": attempt.where,
         "waiting_since": attempt.waiting_since,
+        "recoveries": attempt.recoveries,
+        "lost_steps": attempt.lost_steps,
+        "wandb": attempt.wandb,
         "cost": beat.usd if beat else attempt.cost_usd,
         "metrics": attempt.metrics,
     }
