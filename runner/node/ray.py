@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -31,6 +32,8 @@ GRACE_SECONDS = 20.0
 CPUS_PER_DEVICE = 8
 """CPUs that Ray is told of per device, at least: to Ray they are tickets, not cores. verl's
 placement group wants 3, its workers some more; with fewer it would wait for ever."""
+LONGEST_FOLDER = 40
+"""A socket's path has at most 107 characters, and Ray adds 66: TMPDIR of a cluster may be long."""
 OBJECT_STORE_BYTES = 200_000_000
 """Where devices are pretended: no memory is to be set aside for what a smoke run never sends. On
 GPUs Ray takes its own share of the machine."""
@@ -58,11 +61,14 @@ class Seat(NamedTuple):
     """GPUs, or those that are pretended on a CPU."""
     is_pretended: bool
     folder: Path
-    """For sockets and logs; with a short name, for a socket's path has a limit."""
+    """For sockets and logs; removed at the end."""
 
 
 def seat(task: NodeTask, own: Ranks) -> Seat:
     """Return the place in the cluster of this node; a script's is without pretended devices."""
+    folder = job.temporary_folder(task.job) / "ray"
+    if len(str(folder)) > LONGEST_FOLDER:
+        folder = Path("/tmp") / folder.parent.name / "ray"  # noqa: S108
     resources = task.spec.resources
     pretended = 0 if task.spec.pin.name == "script" else 1
     return Seat(
@@ -70,7 +76,7 @@ def seat(task: NodeTask, own: Ranks) -> Seat:
         own.ip,
         resources.gpus_per_node or pretended,
         is_pretended=not resources.gpus_per_node,
-        folder=job.temporary_folder(task.job) / "ray",
+        folder=folder,
     )
 
 
@@ -93,7 +99,7 @@ def head(python: str, seat: Seat, environment: Mapping[str, str], log: Path) -> 
         _await(process, seat.ip, port, log)
         yield f"{seat.ip}:{port}"
     finally:
-        stop(process, GRACE_SECONDS)
+        _end(process, seat)
 
 
 def _dashboard(seat: Seat) -> tuple[str, ...]:
@@ -115,7 +121,14 @@ def worker(
     try:
         yield process
     finally:
-        stop(process, GRACE_SECONDS)
+        _end(process, seat)
+
+
+def _end(process: subprocess.Popen[bytes], seat: Seat) -> None:
+    stop(process, GRACE_SECONDS)
+    shutil.rmtree(seat.folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        seat.folder.parent.rmdir()  # unless it holds more than Ray's
 
 
 def _start(
@@ -155,7 +168,7 @@ def _await(process: subprocess.Popen[bytes], ip: str, port: int, log: Path) -> N
         with contextlib.suppress(OSError), socket.create_connection((ip, port), 1):
             return
         time.sleep(0.1)
-    raise OutsideError(f"Ray did not come up within {START_DEADLINE:.0f} s: {last_words(log)}")
+    raise OutsideError(f"Ray did not come up: {last_words(log) or 'it says nothing'}")
 
 
 def last_words(log: Path) -> str:
