@@ -82,7 +82,12 @@ class Leaks(NamedTuple):
         """Print each with the command that removes it."""
         for leak in self.found.leaks:
             screen.print_result(f"{leak.what}: {leak.name}", leak.remove)
-        if not self.found.leaks:
+        if self.found.leaks:
+            screen.say(
+                f"{self.launcher}: this ledger explains none of these; another registry at the "
+                "same server would name its jobs alike"
+            )
+        else:
             screen.say(f"{self.launcher}: nothing of ours that the ledger does not explain")
         if self.found.strangers:
             screen.say(f"besides, {screen.count(self.found.strangers, 'job or cluster')} of others")

@@ -22,6 +22,7 @@ from runner.launchers.skypilot.client import Machines
 from runner.launchers.skypilot.ids import JobId
 from runner.launchers.skypilot.server import without_password
 
+_NEW_HOSTS = "StrictHostKeyChecking=accept-new"
 SLURM_LOGINS = Path("~/.slurm/config")
 """Where SkyPilot reads how the login node of each Slurm cluster is reached."""
 
@@ -79,6 +80,6 @@ def _in_a_slurm_job(name: str, cluster: str, logins: Path) -> Shell:
             cure=f"on its login node: {step}",
         )
     return Shell(
-        command=("ssh", "-t", "-F", str(logins), cluster, step),
+        command=("ssh", "-t", "-o", _NEW_HOSTS, "-F", str(logins), cluster, step),
         otherwise=f"on the login node of {cluster}: {step}",
     )
