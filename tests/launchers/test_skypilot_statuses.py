@@ -73,6 +73,15 @@ def test_a_status_of_another_version_is_unknown_and_never_an_end() -> None:
     assert managed.status(job("LEVITATING")).state == "unknown"
 
 
+@pytest.mark.parametrize("starting", ["STARTING", "RECOVERING"])
+def test_one_whose_machines_are_being_set_up_waits_for_no_capacity(starting: str) -> None:
+    details = "Launching (nodes allocated; Slurm job 16 on virtual)"
+    known = managed.status(job(starting, details=details))
+    assert (known.state, known.since) == ("running", None)
+    assert known.detail.startswith("its machines are there and are being set up")
+    assert managed.status(job(starting, details="Launching (pending: Priority)")).state == "waiting"
+
+
 def test_since_is_when_it_got_into_its_state() -> None:
     times = {"started": 1_000_100.0, "recovered": 1_000_200.0, "ended": 1_000_300.0}
     since = {

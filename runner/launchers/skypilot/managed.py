@@ -16,6 +16,9 @@ CANCEL_SECONDS = 900.0
 """For a job to end and its machines to be given back; clouds take minutes."""
 _BETWEEN_LOOKS = 2.0
 
+_ALLOCATED = "(nodes allocated"
+"""In the details of a job whose wait in Slurm's queue is over, while it is STARTING or RECOVERING
+still (sky/provision/slurm/instance.py, SkyPilot 0.14.1): it waits for no capacity any more."""
 _RESOURCES = re.compile(r"(\d+)x\[(.*)\](.*)")
 
 
@@ -57,6 +60,8 @@ def missing(number: int) -> JobStatus:
 def status(job: Job) -> JobStatus:
     """Return a job in our words."""
     meaning = meaning_of(job)
+    if meaning.state == "waiting" and _ALLOCATED in job.details:
+        meaning = Meaning("running", "its machines are there and are being set up")
     return JobStatus(
         meaning.state,
         _detail(job, meaning),
