@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+from pathlib import Path
 
 from runner.errors import Refused
 from runner.spec.check import LoadedExperiment, load_experiments
@@ -46,6 +47,16 @@ def _task(workspace: Workspace, loaded: LoadedExperiment) -> str:
     with contextlib.suppress(Refused):  # data that is not made yet, a run to start from
         run_id = next(resolver.runs(loaded)).run_id
     return preview(loaded.runs[0], run_id, workspace.repository.head(), registry)
+
+
+def write_task(workspace: Workspace, spec: str, folder: Path) -> str:
+    """Write what SkyPilot gets for the first run of `spec` into `folder`; return how to launch it.
+
+    Raises as `render`, and where the folder is in use or an input is missing.
+    """
+    from runner.by_hand import write
+
+    return write(workspace, _load(workspace, spec), folder)
 
 
 def _load(workspace: Workspace, spec: str) -> LoadedExperiment:

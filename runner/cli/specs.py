@@ -146,12 +146,23 @@ def plan(
     show_default=True,
     help="SkyPilot's task, the trainer's command, or its config with the origin of each value.",
 )  # fmt: skip
+@click.option(
+    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Write the task with all that it sends into DIR, and print how to launch it.",
+)  # fmt: skip
 @click.pass_context
-def render(context: click.Context, spec: str, what: str) -> None:
+def render(context: click.Context, spec: str, what: str, folder: Path | None) -> None:
     """Print exactly what would be run."""
     from runner.render import render as rendered
+    from runner.render import write_task
 
-    click.echo(rendered(open_registry(context), spec, what))
+    workspace = open_registry(context)
+    if folder is None:
+        click.echo(rendered(workspace, spec, what))
+    elif what == "task":
+        click.echo(write_task(workspace, spec, folder))
+    else:
+        raise click.UsageError("--to writes a task: add --what task")
 
 
 @cli.command("try", short_help="Train a few steps of an uncommitted spec.")
