@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from runner.cancel import stop_former, submitting
-from runner.errors import RunnerError, Unclear
+from runner.errors import OutsideError, RunnerError, Unclear
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
@@ -70,15 +70,25 @@ def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, 
         try:
             jobs = launcher.find([name_of(record) for record in mine]) if mine else {}
         except RunnerError as error:
-            return tuple(_launched(_Sent(record, None, error)) for record in mine)
+            return _nobody_asked(workspace, launcher, mine, error.message)
         found = [_Sent(r, jobs[name_of(r)], None) for r in mine if name_of(r) in jobs]
         others = [record for record in mine if name_of(record) not in jobs]
-        due = _take_up(workspace, launcher, [r for r in others if not _later(launcher, r)])
+        why_not = {record.run_id: _later(launcher, record) for record in others}
+        due = _take_up(workspace, launcher, [r for r in others if not why_not[r.run_id]])
         sent = _send(workspace, launcher, snapshot, due)
         _record(workspace, launcher, [*found, *sent])
-    waiting = [(record, _later(launcher, record)) for record in others]
-    left = [Launched(r.run_id, r.latest.number, None, None, why) for r, why in waiting if why]
-    return (*map(_launched, [*found, *sent]), *left)
+    left = [r for r in others if why_not[r.run_id]]
+    later = [Launched(r.run_id, r.latest.number, None, None, why_not[r.run_id]) for r in left]
+    return (*map(_launched, [*found, *sent]), *later)
+
+
+def _nobody_asked(
+    workspace: Workspace, launcher: Launcher, mine: Sequence[RunRecord], why: str
+) -> tuple[Launched, ...]:
+    """Leave all claims, as they cannot be looked up; those that were never tried say so."""
+    failed = [_Sent(record, None, OutsideError(why)) for record in mine]
+    _record(workspace, launcher, [s for s in failed if is_untried(s.record.latest.nonce)])
+    return tuple(map(_launched, failed))
 
 
 def _claims(snapshot: Snapshot, launcher: Launcher) -> list[RunRecord]:
