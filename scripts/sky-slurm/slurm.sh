@@ -29,7 +29,7 @@ $(tail -n 3 "$dir/slurm/log"/*)"
 
 stop_slurm() {
     if alive "$dir/slurm/run/slurmctld"; then
-        slurm scancel --state=PENDING,RUNNING,SUSPENDED --user=root || true
+        slurm scancel --user=root || true
         wait_for 20 no_jobs || say "jobs are left: $(slurm squeue -h)"
     fi
     local node

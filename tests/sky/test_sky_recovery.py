@@ -50,7 +50,10 @@ def test_recovery_and_lost_steps_are_counted(recovered):
     attempt = recovered.attempt("demo")
     assert len(attempt["stays"]) == 2
     first, second = (
-        [json.loads(line)["step"] for line in recovered.stored("demo", "metrics.jsonl", n).splitlines()]
+        [
+            json.loads(line)["step"]
+            for line in recovered.stored("demo", "metrics.jsonl", n).splitlines()
+        ]
         for n in (1, 2)
     )
     assert attempt["lost_steps"] == max(first) - min(second) + 1 > 0
