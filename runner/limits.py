@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from runner.errors import RunnerError
 from runner.launchers.base import JobStatus, Launcher
+from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
+from runner.ledger.snapshot import Snapshot
 from runner.node import restarts
 from runner.node.budget import HOUR, priced, rate_at
 from runner.node.checkpoints import newest_complete, step_of
@@ -22,6 +24,7 @@ from runner.observation import ended, with_stays
 from runner.report.judge import Ending, over_budget, over_time
 from runner.report.outcome import progress
 from runner.runfolder import AttemptFolder, Heartbeat, attempt_folder
+from runner.spec.experiment import Experiment
 from runner.workspace import Workspace
 
 GRACE_SECONDS = 1800.0
@@ -60,23 +63,36 @@ def taken(folder: AttemptFolder, task: NodeTask, status: JobStatus, at: datetime
 
 
 def _silence(beat: Heartbeat | None, status: JobStatus, at: datetime) -> float:
-    if beat is None or status.state != "running" or beat.phase in _RESTING:
+    """Return the seconds for which machines have been there without a word of their node.
+
+    Of a start that has not spoken yet, in its setup, since its launcher saw it begin.
+    """
+    begin = datetime.fromisoformat(status.since) if status.since else None
+    if beat is not None:
+        heard = datetime.fromisoformat(beat.time)
+        has_begun = begin is not None and begin > heard
+        begin = heard if beat.phase not in _RESTING else begin if has_begun else None
+    if status.state != "running" or begin is None:
         return 0.0
-    return max(0.0, (at - datetime.fromisoformat(beat.time)).total_seconds())
+    return max(0.0, (at - begin).total_seconds())
 
 
 def overdue(
-    folder: AttemptFolder, attempt: Attempt, status: JobStatus, at: datetime
+    folder: AttemptFolder, attempt: Attempt, spec: Experiment, status: JobStatus, at: datetime
 ) -> Ending | None:
     """Return how an attempt ends that is over a limit by more than the grace; None while it is not.
 
-    `status` is its launcher's word. The limits are those that its node was told, in the run store.
+    `status` is its launcher's word. The limits are those that its node was told, in the run store;
+    of one that has not begun yet the time limit of `spec`, the run's.
     """
-    task = folder.task()
-    if task is None or status.state != "running" or folder.result() is not None:
+    if status.state != "running" or folder.result() is not None:
         return None
-    now = taken(folder, task, status, at)
-    limits, beat = task.limits, folder.heartbeat()
+    task, beat = folder.task(), folder.heartbeat()
+    if task is None:
+        silent = _silence(beat, status, at)
+        late = silent > spec.resources.max_duration + GRACE_SECONDS
+        return over_time(spec, "by sync, before its node program began", "") if late else None
+    now, limits = taken(folder, task, status, at), task.limits
     step = max(attempt.step, beat.step if beat else 0)
     steps = attempt.steps or (beat.steps if beat else None)
     reached = progress(attempt.model_copy(update={"step": step, "steps": steps}))
@@ -101,6 +117,7 @@ def _again(folder: AttemptFolder) -> str:
 def stop_overdue(
     workspace: Workspace,
     launcher: Launcher,
+    snapshot: Snapshot,
     records: Mapping[str, RunRecord],
     observed: Mapping[str, Attempt],
     statuses: Mapping[str, JobStatus],
@@ -116,7 +133,8 @@ def stop_overdue(
         if attempt.state == "ended" or not attempt.job or age < GRACE_SECONDS:
             continue
         folder = attempt_folder(workspace, records[run_id])
-        ending = overdue(folder, attempt, statuses[run_id], at)
+        spec = experiment_of(snapshot, run_id)
+        ending = overdue(folder, attempt, spec, statuses[run_id], at)
         if ending is None:
             continue
         try:

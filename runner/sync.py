@@ -59,7 +59,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     records = snapshot.records(snapshot.active())
     statuses = ask(launcher, records.values())
     observed = {i: observe(workspace, snapshot, r, statuses[i]) for i, r in records.items()}
-    observed |= stop_overdue(workspace, launcher, records, observed, statuses)
+    observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
     synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
     if isinstance(launcher, SkyPilotLauncher):
@@ -115,7 +115,7 @@ def record(
 
 
 def _is_news(before: Attempt, after: Attempt) -> bool:
-    """Only transitions are committed, not every step; nor each word of a launcher on why it waits."""
+    """Only transitions are committed, not every step, nor each word on why a job waits."""
 
     def told(attempt: Attempt) -> tuple[object, ...]:
         why = attempt.reason.partition(": ")[0] if attempt.state == "waiting" else attempt.reason

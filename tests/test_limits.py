@@ -12,11 +12,11 @@ from test_following import SAVING, Followed
 from runner.errors import OutsideError
 from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
+from runner.ledger.documents import experiment_of
 from runner.ledger.spending import spent_by
 from runner.limits import overdue, taken
 from runner.node.task import Limits, NodeTask, Rate, Result
 from runner.runfolder import AttemptFolder
-from runner.spec.experiment import Experiment
 from runner.sync import sync
 
 BUDGETED = f"""{SAVING}\
@@ -39,7 +39,7 @@ class Limited(Followed):
         self.beat("training", 5)
 
     def told(self, *rates: Rate, epoch: int = 1, **limits: Any) -> None:
-        spec = Experiment.model_validate_json(self.registry.snapshot.read(self._document()) or b"")
+        spec = experiment_of(self.registry.snapshot, self.run_id)
         task = NodeTask(
             run_id=self.run_id, attempt="a1", job="job-1", nonce="n", experiment="a", seed=0,
             spec=spec, steps=8, commit="", code="", store="", scratch="", train_python="",
@@ -48,15 +48,13 @@ class Limited(Followed):
         content = task.model_dump_json(by_alias=True).encode()
         self.store.put(f"a1/epoch-{epoch}/task.json", content)
 
-    def _document(self) -> str:
-        return f"runs/{self.run_id[:2]}/{self.run_id}/spec.json"
-
     @property
     def folder(self) -> AttemptFolder:
         return AttemptFolder(self.store, "a1")
 
     def ending(self, minutes: float, status: JobStatus = RUNNING) -> Any:
-        return overdue(self.folder, self.attempt, status, HEARD + timedelta(minutes=minutes))
+        spec, at = experiment_of(self.registry.snapshot, self.run_id), HEARD
+        return overdue(self.folder, self.attempt, spec, status, at + timedelta(minutes=minutes))
 
 
 @pytest.fixture
@@ -98,10 +96,25 @@ def test_waiting_costs_nothing_and_a_word_at_the_end_counts(limited):
     limited.told(RATE, seconds=60, usd=1.0)
     limited.beat("interrupted", 5)
     assert limited.ending(9999) is None  # heard 60 s in all, and nothing runs since
+    begun = RUNNING._replace(since="2026-01-01T02:00:00Z")  # other machines, silent since
+    assert limited.ending(61, begun) is None
+    assert limited.ending(95, begun).outcome == "over_budget"
     limited.beat("training", 5)
     assert limited.ending(9999) is not None
     limited.result(Result(exit_code=5))
     assert limited.ending(9999) is None
+
+
+def test_a_setup_that_never_ends_is_over_the_time_limit(make_repository):
+    limited = Limited(make_repository())
+    limited.store.delete("a1")
+    begun = RUNNING._replace(since="2026-01-01T01:00:00Z")
+    assert limited.ending(9999) is None  # since when, nobody says
+    assert limited.ending(150, begun) is None
+    ending = limited.ending(151, begun)
+    assert ending.reason == (
+        "stopped by sync, before its node program began: it was over its time limit of 2 h"
+    )
 
 
 def test_what_earlier_starts_took_counts(limited):

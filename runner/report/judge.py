@@ -85,7 +85,8 @@ def over_time(spec: Experiment, progress: str, again: str, log_line: str = "") -
     limit = duration(spec.resources.max_duration)
     reason = f"stopped {progress}: it was over its time limit of {limit}"
     cure = "if the steps were still going, raise resources.max_duration; if not, it hung"
-    return Ending("failed", reason, f"{cure}; runner retry   {again}", log_line, "hang")
+    retry = f"{cure}; runner retry   {again}" if again else cure
+    return Ending("failed", reason, retry, log_line, "hang")
 
 
 def over_budget(spec: Experiment, progress: str, again: str) -> Ending:
