@@ -4,8 +4,11 @@ In the run store, below `runs/<2 hex>/<run id>/<attempt>/` (attempt is `a1`, `a2
 repeat), with every name that grows or changes below `epoch-<n>/` of the lease that writes it:
 
     lease.json               who may write: created exclusively, taken over only by the same job
+    cancelled                mark of whoever stops the job on purpose
+    launcher.txt             what the launcher printed of a job that ended without its node's word
     epoch-N/task.json        the resolved task
-    epoch-N/heartbeat.json   {"time", "step", "phase"}
+    epoch-N/where.json       `Whereabouts`: the place, and the step it goes on from
+    epoch-N/heartbeat.json   {"time", "phase", "step", "steps", "seconds", "usd"}
     epoch-N/metrics.jsonl    {"step", "time", "metrics": {canonical: value}, "raw": {name: value}}
     epoch-N/system.jsonl     {"time", "cpu_percent", "memory_bytes", "processes", "gpus": […]}
     epoch-N/log.txt          the trainer's output
@@ -13,6 +16,7 @@ repeat), with every name that grows or changes below `epoch-<n>/` of the lease t
     epoch-N/rewards.json     `RewardSummary` so far, with that of the attempts it continues from
     epoch-N/evidence.json    `Evidence`, written once the trainer has ended
     epoch-N/result.json      `Result`, written last: the node's word that it has ended
+    epoch-N/node-<rank>/     log.txt, system.jsonl and ray.txt of the other nodes of a run
     epoch-N/checkpoints/step-<n>/   a checkpoint; its manifest.json is written last
 """
 
