@@ -49,7 +49,7 @@ from runner.trainers import TRAINERS
 BEAT_SECONDS = 2.0
 """Between looks at what goes on here; a message of rank 0 is heard at once."""
 LEAVING_SECONDS = 60.0
-"""For rank 0 to end the job after this node was asked to stop."""
+"""For rank 0 to end the job after this node was asked to stop, or has failed."""
 
 
 def accompany(task: NodeTask, folder: Path, own: Ranks) -> int:
@@ -66,14 +66,23 @@ def accompany(task: NodeTask, folder: Path, own: Ranks) -> int:
     except RunnerError as problem:
         error = fellows.fault or problem.message
     except Exception as problem:  # rank 0 must hear of it even if the fault is ours
-        fellows.tell("failed", error=f"{type(problem).__name__}: {problem}")
+        _fail(fellows, f"{type(problem).__name__}: {problem}")
         raise
     if fellows.end is None and not fellows.fault:
-        fellows.tell("failed", error=error)
+        _fail(fellows, error)
     fellows.close()
     if fellows.end is None:
         raise RankLost(error)
     return fellows.end
+
+
+def _fail(fellows: Fellows, error: str) -> None:
+    """Tell rank 0 what went wrong here, and let it leave its result.
+
+    A launcher may kill all ranks as soon as one has ended badly, as Slurm does.
+    """
+    fellows.tell("failed", error=error)
+    fellows.await_end(LEAVING_SECONDS)
 
 
 class _Companion:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runner.errors import OutsideError
-from runner.node import ray
+from runner.node import ranks, ray
 from runner.node.cpu import INSIDE
 from runner.node.evidence import versions
 from runner.node.line import free_port
@@ -56,7 +56,11 @@ class Company:
         self.fellows.tell("welcome", prefix=prefix, token=token, **places)
 
     def _check(self, told: dict[int, Message]) -> None:
-        """Refuse a node that lacks GPUs or has other versions: its fault would come much later."""
+        """Refuse a node that is missing, lacks GPUs or has other versions, while it is cheap."""
+        if missing := [self._own.name(n) for n in range(self._own.nodes) if n not in told]:
+            verb = "has" if len(missing) == 1 else "have"
+            within = f"within {ranks.MEETING_SECONDS:.0f} s"
+            raise OutsideError(f"{', '.join(missing)} {verb} not joined {within}")
         planned = self._task.spec.resources.gpus_per_node
         for rank, about in told.items():
             name, gpus = self._own.name(rank), about["gpus"]

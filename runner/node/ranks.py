@@ -168,6 +168,11 @@ class Fellows:
         with self._news:
             self._news.wait(seconds)
 
+    def await_end(self, seconds: float) -> None:
+        """Return when rank 0 has told the end, or is gone, or after `seconds`."""
+        with self._news:
+            self._news.wait_for(lambda: self.end is not None or bool(self.fault), seconds)
+
     def close(self) -> None:
         """Hang up; what was told before is still received."""
         self._is_closing = True
@@ -199,9 +204,9 @@ class Fellows:
 
 
 def meet(own: Ranks, job: str, interrupt: Callable[[], None]) -> tuple[Fellows, dict[int, Message]]:
-    """At rank 0: wait for all others, and return them with what each told of itself.
+    """At rank 0: wait for the others, and return those that came, with what each told of itself.
 
-    Raises OutsideError, which names them, when some have not come within MEETING_SECONDS.
+    Some may be missing after MEETING_SECONDS.
     """
     arrived: dict[int, tuple[Line, Message]] = {}
     news = threading.Condition()
@@ -222,13 +227,8 @@ def meet(own: Ranks, job: str, interrupt: Callable[[], None]) -> tuple[Fellows, 
     try:
         with news:
             news.wait_for(lambda: len(arrived) == own.nodes - 1, MEETING_SECONDS)
-            missing = [own.name(n) for n in range(1, own.nodes) if n not in arrived]
     finally:
         door.close()
-    if missing:
-        verb = "has" if len(missing) == 1 else "have"
-        who = ", ".join(missing)
-        raise OutsideError(f"{who} {verb} not joined within {MEETING_SECONDS:.0f} s")
     lines = {rank: line for rank, (line, _) in arrived.items()}
     return Fellows(own, lines, interrupt), {rank: told for rank, (_, told) in arrived.items()}
 

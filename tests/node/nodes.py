@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,8 @@ class Nodes:
         self.store = RunStore(str(folder / "store"))
         self.processes: list[subprocess.Popen[bytes]] = []
         self.train_python = sys.executable
+        self.files: dict[str, Path] = {}
+        """What else of the repository a run needs, by its path there."""
 
     def home(self, rank: int, attempt: str = "a1") -> Path:
         """Return the folder of one node's start, as the start script of a bundle makes it."""
@@ -53,6 +56,10 @@ class Nodes:
         (home / "code" / "reward.py").write_text(
             "def compute_score(source, answer, truth, info):\n    return float(answer == truth)\n"
         )
+        for name, source in self.files.items():
+            target = home / "code" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
         content = {
             "resources": {"nodes": self.count},
             "training": {

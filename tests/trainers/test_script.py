@@ -65,6 +65,8 @@ def test_checkpoints_are_folders_by_step(tmp_path):
     ]  # fmt: skip
 
 
-def test_it_expresses_any_terms_and_needs_no_ray():
+def test_it_expresses_any_terms_and_has_ray_when_it_says_so():
     assert not TRAINER.needs_ray(run_of(SCRIPT))
+    assert TRAINER.needs_ray(run_of({**SCRIPT, "script": {**SCRIPT["script"], "ray": True}}))
+    assert TRAINER.starts_on(run_of(SCRIPT)) == "all"
     assert not TRAINER.wants_parquet

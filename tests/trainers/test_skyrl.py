@@ -304,3 +304,4 @@ def test_a_tracker_that_is_being_written_is_no_error(tmp_path):
 
 def test_ray_is_needed():
     assert SKYRL.needs_ray(run_of(SPEC))
+    assert SKYRL.starts_on(run_of(SPEC)) == "first"

@@ -249,6 +249,16 @@ def test_ray_is_for_reinforcement_learning():
     assert not VERL.needs_ray(run_of(SFT))
 
 
+def test_on_several_nodes_one_command_line_serves_all():
+    two = run_of({**SFT, "resources": {"nodes": 2, "accelerators": "H100:8"}})
+    argv = VERL.compile(two, LAYOUT, 10).argv
+    assert argv[1:5] == ("-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=8")
+    assert "trainer.nnodes=2" in argv
+    assert VERL.starts_on(two) == "all"
+    assert "--standalone" in VERL.compile(run_of(SFT), LAYOUT, 10).argv
+    assert VERL.starts_on(run_of(GRPO)) == "first"
+
+
 # Metrics
 
 
