@@ -134,9 +134,10 @@ def _end(process: subprocess.Popen[bytes], seat: Seat) -> None:
 def _start(
     python: str, seat: Seat, place: tuple[str, ...], environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
-    ray = Path(python).parent / "ray"
     command = [
-        *(str(ray), "start", "--block", *place, f"--node-ip-address={seat.ip}"),
+        # Not the script `ray`: an image may have that elsewhere than beside its Python.
+        *(python, "-m", "ray.scripts.scripts", "start", "--block", *place),
+        f"--node-ip-address={seat.ip}",
         *(f"--node-name={_name(seat.rank)}", f"--num-gpus={seat.devices}"),
         *(f"--num-cpus={_cpus(seat)}", f"--temp-dir={seat.folder}", "--disable-usage-stats"),
         # Any that is free: two nodes may be two addresses of one machine.
