@@ -187,7 +187,7 @@ def follow(
             progress.update(progress_rows(workspace, records.values()))
             if not set(run_ids) & set(synced.active):
                 return tuple(records.values())
-            time.sleep(POLL_SECONDS)
+            time.sleep(_pause(launcher))
 
 
 @contextlib.contextmanager
@@ -200,16 +200,20 @@ def _going_on_when_interrupted() -> Iterator[None]:
         raise
 
 
+def _pause(launcher: Launcher) -> float:
+    """Return the seconds between two looks."""
+    return POLL_SECONDS if launcher.name == "local" else SERVER_SECONDS
+
+
 def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, run: Run) -> None:
     """Show the progress of a job outside the ledger's states (a repeat, a trial) to its end."""
-    seconds = POLL_SECONDS if launcher.name == "local" else SERVER_SECONDS
     with Progress() as progress:
         while True:
             status = launcher.poll([job])[job]
             progress.update([job_row(part.newest(), title, run, status)])
             if status.state == "ended":
                 return
-            time.sleep(seconds)
+            time.sleep(_pause(launcher))
 
 
 def retry_and_follow(
@@ -246,6 +250,6 @@ def _sync_on(
     workspace: Workspace, launcher: Launcher, forge: Forge, synced: Synced
 ) -> Iterator[Synced]:
     while synced.active:
-        time.sleep(POLL_SECONDS)
+        time.sleep(_pause(launcher))
         synced = sync_and_move(workspace, launcher, forge)
         yield synced
