@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from runner.launchers.skypilot.bundle import script
+from runner.node import ranks
 from runner.node.task import NodeTask
 from runner.spec.resources import Candidate
 
-RANKS_KEY = "ROLLBOOK_RANKS_KEY"
+RANKS_KEY = ranks.KEY
 """Secret that the ranks of one submission share; made when it is submitted."""
 RECOVERY = "EAGER_NEXT_REGION"
 """Every restart gets fresh machines, elsewhere first: SkyPilot's default for preempted jobs."""
@@ -64,8 +65,8 @@ def open_candidates(task: NodeTask) -> tuple[Candidate, ...]:
 
 def secret_names(task: NodeTask) -> tuple[str, ...]:
     """Return the names of the variables whose values travel as SkyPilot's secrets."""
-    ranks = (RANKS_KEY,) if task.spec.resources.nodes > 1 else ()
-    return tuple(dict.fromkeys((*task.spec.secrets, *task.node_variables, *ranks)))
+    shared = (RANKS_KEY,) if task.spec.resources.nodes > 1 else ()
+    return tuple(dict.fromkeys((*task.spec.secrets, *task.node_variables, *shared)))
 
 
 def labels(task: NodeTask) -> dict[str, str]:
