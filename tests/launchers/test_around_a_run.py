@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from stand_in_sky import Sky
 
 from runner import reach
 from runner.__main__ import run as call
-from runner.launchers.skypilot import SkyPilotLauncher
+from runner.launchers.skypilot import SkyPilotLauncher, client
 from runner.ledger.record import RunRecord
 from runner.node.channel import TRAINER_LOG
 from runner.runfolder import LAUNCHER_LOG, open_run_store
@@ -149,6 +150,17 @@ def test_doctor_exits_3_with_a_cure_when_the_server_is_down(bench: Bench) -> Non
     assert line.startswith("no  ")
     assert bench.sky.url in line
     assert "ok    ledger" in said.out  # the others are looked at all the same
+
+
+def test_doctor_says_what_to_install_where_there_is_no_client(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client._load.cache_clear()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "sky", None)
+        said = bench.say("doctor")
+    assert said.code == 3
+    assert "pip install 'rollbook[sky]'" in said.out
 
 
 def test_leaks_are_ours_that_no_record_explains(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
-from runner.errors import RunnerError, Unclear
+from runner.errors import OutsideError, RunnerError, Unclear
 from runner.infra import write_infra
 from runner.launchers.skypilot.faults import explain, is_unclear, too_late
 from runner.launchers.skypilot.server import server_url, without_password
@@ -383,11 +383,17 @@ def _unclear(error: RunnerError) -> Unclear:
 @functools.cache
 def _load() -> Any:
     """Load SkyPilot, which takes seconds, and keep what it says from our own output."""
-    import sky
-    import sky.client.sdk
-    import sky.exceptions
-    import sky.jobs.client.sdk
-    import sky.server.common
+    try:
+        import sky
+        import sky.client.sdk
+        import sky.exceptions
+        import sky.jobs.client.sdk
+        import sky.server.common
+    except ImportError as error:
+        raise OutsideError(
+            f"SkyPilot's client cannot be loaded here: {error}",
+            cure="pip install 'rollbook[sky]'   brings it",
+        ) from error
 
     logger = logging.getLogger("sky")
     for handler in logger.handlers:
