@@ -155,14 +155,18 @@ def _ordinal(number: int) -> str:
 
 
 def _wanted(spec: Experiment, attempt: Attempt, status: JobStatus) -> str:
-    """Return what a job waits for, beginning with `for` where it is known."""
+    """Return what a job waits for, beginning with `for` where it is known.
+
+    What comes after `: ` may be another at each look: between two tries SkyPilot waits itself, and
+    it tries one region after the other.
+    """
     told = status.detail.removeprefix("waiting ")
     if told and not told.startswith("for "):
         return told
     if told.startswith("for SkyPilot"):
-        return told
+        return attempt.reason if attempt.state == "waiting" and attempt.reason else told
     why = told.partition(": ")[2]
-    places = open_places(spec, attempt) or status.where
+    places = open_places(spec, attempt)
     wanted = f"for {machines(spec.resources)}" + (f" on {places}" if places else "")
     return f"{wanted}: {why}" if why else wanted
 

@@ -119,7 +119,8 @@ def _is_news(before: Attempt, after: Attempt) -> bool:
 
     def told(attempt: Attempt) -> tuple[object, ...]:
         why = attempt.reason.partition(": ")[0] if attempt.state == "waiting" else attempt.reason
-        return attempt.state, why, attempt.where, attempt.waiting_since, len(attempt.stays)
+        where = attempt.where if attempt.state == "running" else ""  # else the last one tried
+        return attempt.state, why, where, attempt.waiting_since, len(attempt.stays)
 
     return told(before) != told(after)
 

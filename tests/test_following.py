@@ -83,9 +83,12 @@ def test_one_that_waits_says_for_what_where_and_since_when(followed):
     assert attempt.reason == "for H100:8 on k8s/pool: no node is free"
 
     before = followed.registry.snapshot.commit
-    for other in ("two nodes are free", "no node is free yet"):
-        detail = f"waiting for H100:8 on k8s/pool: {other}"
-        followed.sync("waiting", detail, where="k8s/pool", since=SINCE)
+    for detail, where in (
+        ("waiting for H100:8 on k8s/pool: two nodes are free", "k8s/pool"),
+        ("waiting for SkyPilot to take it up", ""),
+        ("waiting for H100:8 on gcp/us-east1: no quota", "gcp/us-east1"),
+    ):
+        followed.sync("waiting", detail, where=where, since=SINCE)
     assert followed.registry.snapshot.commit == before
 
 
