@@ -157,8 +157,7 @@ def _listen(ip: str, ports: Iterable[int]) -> socket.socket:
 
 def free_port(ip: str) -> int:
     """Return a port that is free on `ip` now."""
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
+    with contextlib.closing(_listen(ip, (0,))) as probe:
         return int(probe.getsockname()[1])
 
 

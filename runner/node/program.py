@@ -25,7 +25,7 @@ from pathlib import Path
 
 from runner.errors import RunnerError
 from runner.node import job, ray, restarts
-from runner.node.budget import expiry, meter_of, without_meter
+from runner.node.budget import Pace, is_in_vain, meter_of, without_meter
 from runner.node.channel import HEARTBEAT, RESULT, TRAINER_LOG, Channel, timestamp
 from runner.node.companion import accompany
 from runner.node.company import LAST_SECONDS, Company
@@ -82,6 +82,7 @@ class _Node:
         self.task = task = continued(task, self.store, lease.epoch)
         self.where = whereabouts(task, os.environ)
         self.meter = meter_of(task, self.store, lease.epoch, self.where)
+        self.pace = Pace()
         named = (KEY, *task.spec.secrets, *task.node_variables)
         blotted = [own.ray_token(), *(os.environ.get(name, "") for name in named)]
         self.channel = Channel(folder / "published", self.store, prefix, blotted)
@@ -174,16 +175,17 @@ class _Node:
         self.announce("preparing")
         prepared = prepare(self.task, self.store, self.channel.say)
         self.tell_where(prepared)
-        expiry = self.expiry()
-        prepared = prepared._replace(environment=prepared.environment | expiry)
-        self.company.prepared(prepared, expiry)
+        if unkept := "" if self.meter else without_meter(self.task, self.where):
+            self.channel.say(unkept)
+        self.company.prepared(prepared)
         training = Training(self.task, prepared, self.channel, self.folder, self.company)
         log = self.channel.folder / TRAINER_LOG
         with self.cluster(prepared, log) as environment:
             self.training = training
             exit_code, self.stopped = self.watch(training, environment, log)
             ignore_stops()
-            exit_code = exit_code or self.finish()
+            elsewhere = self.finish()
+        exit_code = exit_code or elsewhere
         failed = exit_code != 0 or self.stopped != ""
         cancelled = self.stopped == "cancelled"
         result = Result(exit_code=EXIT_FAILED if failed else 0, cancelled=cancelled)
@@ -250,7 +252,7 @@ class _Node:
         try:
             while process.poll() is None and not stopped and not elsewhere:
                 self.look(training)
-                stopped, elsewhere = self.limit_reached(), self.company.failure()
+                stopped, elsewhere = self.limit_reached(training), self.company.failure()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(BEAT_SECONDS)
             if process.poll() and self.restarts.outlasts_a_signal:
@@ -281,24 +283,24 @@ class _Node:
     def look(self, training: Training) -> None:
         """Take over what is new and have it published."""
         training.advance()
+        self.pace.advance(training.follower.last_step, time.monotonic())
         self.beat("training", training.follower.last_step, training.prepared.steps)
         self.mirror.advance()
 
-    def limit_reached(self) -> Stop:
+    def limit_reached(self, training: Training) -> Stop:
         """Return the limit that the attempt has reached, if any."""
         elapsed = time.monotonic() - self.started
         if self.company.is_leaving():
             return self.why_stopped()
-        if self.meter and self.meter.is_over(elapsed):
+        if self.meter and (self.meter.is_over(elapsed) or self.is_in_vain(training, elapsed)):
             return "budget"
         return "time_limit" if self.restarts.seconds + elapsed > self.task.limits.seconds else ""
 
-    def expiry(self) -> dict[str, str]:
-        """Return the variable by which a trainer knows when to have saved."""
-        if unkept := "" if self.meter else without_meter(self.task, self.where):
-            self.channel.say(unkept)
-        elapsed = time.monotonic() - self.started
-        return expiry(self.task, self.meter, self.restarts.seconds, elapsed)
+    def is_in_vain(self, training: Training, elapsed: float) -> bool:
+        """Whether the budget ends before anything more is kept."""
+        left = self.meter.seconds - elapsed if self.meter and self.meter.seconds else None
+        step, end = training.follower.last_step, training.prepared.steps
+        return is_in_vain(self.task.spec, self.pace.fastest, left, step, training.kept, end)
 
     def announce(self, phase: str) -> None:
         """Say in the store what comes before the training; one that is away ends the run."""

@@ -32,6 +32,7 @@ MEETING_SECONDS = 900.0
 """From the start of a rank until all are there; SkyPilot starts them within seconds of each other,
 and rank 0 takes the lease first."""
 HELLO_SECONDS = 30.0
+LOOPBACK = "127.0.0.1"
 REDIAL_SECONDS = 0.5
 _PORTS = range(20_000, 32_000)
 """Below those that Linux gives to outgoing connections (from 32768)."""
@@ -79,7 +80,7 @@ def ranks(planned: int) -> Ranks:
 
     Raises OutsideError when the launcher has started another number of them.
     """
-    ips = tuple(os.environ.get("SKYPILOT_NODE_IPS", "127.0.0.1").split())
+    ips = tuple(os.environ.get("SKYPILOT_NODE_IPS", LOOPBACK).split())
     count = int(os.environ.get("SKYPILOT_NUM_NODES", len(ips)))
     rank = int(os.environ.get("SKYPILOT_NODE_RANK", "0"))
     if not count == len(ips) == planned or rank >= count:
@@ -89,9 +90,11 @@ def ranks(planned: int) -> Ranks:
             cure="runner retry NAME   submits it anew",
         )
     key = os.environ.get(KEY, "")
-    if count > 1 and not key:
+    if count == 1:  # nothing of it has to be reached from elsewhere
+        return Ranks(0, (LOOPBACK,), secrets.token_bytes(32))
+    if not key:
         raise OutsideError(f"the nodes of this job share no key ({KEY} is not set)")
-    return Ranks(rank, ips, key.encode() or secrets.token_bytes(32))
+    return Ranks(rank, ips, key.encode())
 
 
 def ports(job: str) -> tuple[int, ...]:

@@ -146,7 +146,7 @@ class Nodes:
         """Start all nodes, and return their exit codes."""
         return self.codes(self.start(script, attempt, **options))
 
-    def codes(self, processes: list[subprocess.Popen[bytes]], seconds: float = 120) -> list[int]:
+    def codes(self, processes: list[subprocess.Popen[bytes]], seconds: float = 300) -> list[int]:
         """Wait for the programs, and return their exit codes."""
         deadline = time.monotonic() + seconds
         return [process.wait(max(0.1, deadline - time.monotonic())) for process in processes]

@@ -269,6 +269,9 @@ def test_without_a_launcher_that_says_so_there_is_one(monkeypatch):
         monkeypatch.delenv(f"SKYPILOT_{name}", raising=False)
     own = ranks.ranks(1)
     assert (own.rank, own.nodes, own.ip) == (0, 1, "127.0.0.1")
+    monkeypatch.setenv("SKYPILOT_NODE_IPS", "10.0.0.1")
+    assert ranks.ranks(1).ip == "127.0.0.1"
+    assert ranks.ranks(1).key != own.key
     with pytest.raises(OutsideError, match="plans 2 nodes"):
         ranks.ranks(2)
 

@@ -19,7 +19,7 @@ TRAIN_PYTHON = Path(
 MANDATORY = "train" in os.environ.get("RUNNER_TESTS_MANDATORY", "")
 needs_ray = [
     pytest.mark.train,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not (MANDATORY or TRAIN_PYTHON.exists()), reason="no .venv-train"),
 ]
 
@@ -85,6 +85,12 @@ class TestCluster:
         assert "node 1" in nodes.read("node-1/log.txt")
         assert "Ray runtime started" in nodes.read("node-1/ray.txt")
         assert nodes.left() == []
+
+    def test_a_command_that_fails_is_the_runs_failure_and_no_nodes(self, nodes):
+        failing = 'import os, sys\nsys.exit(7 if os.environ["ROLLBOOK_NODE_RANK"] == "0" else 0)\n'
+        assert nodes.run(failing, spec=script(), patience=60) == [5, 5]
+        assert nodes.evidence().exit_code == 7
+        assert nodes.result().error == ""
 
     def test_a_ray_that_dies_on_another_node_ends_the_run(self, nodes):
         started = nodes.start(TRAIN.replace("REST", "100"), spec=script(), patience=60)
