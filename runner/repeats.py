@@ -49,6 +49,8 @@ class Repeat(NamedTuple):
     differences: tuple[str, ...]
     """Of the environment, then and now."""
     seconds: float
+    cost: float | None
+    """US dollars; None where no price was known."""
 
     @property
     def exit_code(self) -> int:
@@ -65,7 +67,7 @@ class Repeat(NamedTuple):
             "repeat": self.label,
             **self.verdict.as_json(),
             "environment": {"same": not self.differences, "differences": list(self.differences)},
-            "cost": None,
+            "cost": self.cost,
         }
 
     def show(self) -> None:
@@ -74,7 +76,9 @@ class Repeat(NamedTuple):
 
     def page(self) -> Page:
         """Return the page that the ledger keeps and the terminal shows."""
-        return repeat_page(self.record, self.label, self.verdict, self.differences, self.seconds)
+        return repeat_page(
+            self.record, self.label, self.verdict, self.differences, self.seconds, self.cost
+        )
 
 
 class Failed(NamedTuple):
@@ -237,7 +241,9 @@ def conclude(
         return Failed(
             record, label, f"the repeat {ending.outcome}: {ending.reason}", EXIT_RUN_FAILED
         )
-    return _compare(workspace, record, label, required, evidence, now_curves)
+    beat = part.heartbeat()
+    done = _compare(workspace, record, label, required, evidence, now_curves)
+    return done._replace(cost=beat.usd if beat else None)
 
 
 def _compare(
@@ -253,7 +259,7 @@ def _compare(
     then = Trace(measured_curves(workspace, record), record.latest.checkpoint)
     verdict = compare_runs(spec, then, Trace(curves, checkpoint))
     differences = environment_differences(record.latest.environment, evidence.environment)
-    return Repeat(record, label, verdict, required, tuple(differences), evidence.seconds)
+    return Repeat(record, label, verdict, required, tuple(differences), evidence.seconds, None)
 
 
 def keep(workspace: Workspace, done: Repeat | Failed) -> None:

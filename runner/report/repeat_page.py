@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runner.ledger.record import RunRecord
 from runner.report.ladder import Comparison, Level, Verdict
-from runner.report.notation import duration, number, signed
+from runner.report.notation import duration, number, signed, usd
 from runner.report.page import Block, Code, Heading, Line, Page, Strong, Table, cells, paragraph
 
 _REACHED = {True: "yes", False: "no", None: "not judged"}
@@ -21,9 +21,17 @@ _WORDS = {
 
 
 def repeat_page(
-    record: RunRecord, label: str, verdict: Verdict, differences: Sequence[str], seconds: float
+    record: RunRecord,
+    label: str,
+    verdict: Verdict,
+    differences: Sequence[str],
+    seconds: float,
+    cost: float | None = None,
 ) -> Page:
-    """Return the page of repeat `label` of `record`; `differences` are the environment's."""
+    """Return the page of repeat `label` of `record`; `differences` are the environment's.
+
+    `cost` is in US dollars; None where no price was known.
+    """
     title = f"{record.experiment}, seed {record.seed}: repeat {label} of {record.run_id}"
     blocks: list[Block] = [
         Heading((title,)),
@@ -33,7 +41,8 @@ def repeat_page(
     if verdict.metrics:
         blocks.append(_metrics(verdict.metrics))
     blocks.append(_setup(differences))
-    blocks.append(paragraph("Took ", duration(seconds)))
+    spent = f", {usd(cost)}" if cost is not None else ""
+    blocks.append(paragraph("Took ", duration(seconds), spent))
     again = f"runner reproduce {record.run_id}"
     blocks.append(paragraph("Again: ", Code(again)))
     return Page(tuple(blocks))
