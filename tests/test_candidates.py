@@ -20,7 +20,7 @@ from runner.errors import OutsideError, Refused
 from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
 from runner.ledger.documents import experiment_of
-from runner.ledger.record import Attempt, RunRecord, check_successor
+from runner.ledger.record import Attempt, RunRecord, check_successor, now
 from runner.moves import open_asked, open_next, sync_and_move
 from runner.node.channel import HEARTBEAT
 from runner.node.restarts import CANCELLED
@@ -194,7 +194,7 @@ class Waiting:
         self.launcher = ScriptedLauncher()
         self.launcher.statuses["job-1"] = WAITING._replace(since=LONG_AGO)
         [self.run_id] = self.registry.run(
-            "submitted", job="job-1", launcher="skypilot", endpoint=ENDPOINT
+            "submitted", job="job-1", launcher="skypilot", endpoint=ENDPOINT, claimed_at=now()
         )
 
     @property

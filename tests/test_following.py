@@ -31,7 +31,7 @@ resources:
   accelerators: 'H100:8'
   candidates: [{{infra: k8s/pool}}, {{infra: gcp, spot: true}}]
 """
-LAUNCHED: dict[str, Any] = {"launcher": "skypilot", "endpoint": ENDPOINT}
+LAUNCHED: dict[str, Any] = {"launcher": "skypilot", "endpoint": ENDPOINT, "claimed_at": SINCE}
 
 
 class Followed:
