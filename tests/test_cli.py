@@ -320,6 +320,19 @@ def test_colours_are_for_terminals_and_can_be_turned_off(folder):
         assert "\x1b[" not in run(where, "validate").stderr
 
 
+@pytest.mark.parametrize(("columns", "is_table"), [(60, False), (110, True), (300, True)])
+def test_a_table_keeps_to_the_terminals_width(registry, columns, is_table):
+    long = "failed at step 1: " + "out of memory " * 12
+    registry.run(outcome="failed", reason=long)
+    seen = terminal(registry.folder, "status", COLUMNS=str(columns), NO_COLOR="1")
+    lines = [line.rstrip() for line in seen.splitlines()]
+    assert max(map(len, lines)) <= columns
+    assert lines[0].startswith("EXPERIMENT" if is_table else "x")
+    assert " ".join(seen.split()).count("out of memory") == 12
+    piped = run(registry.folder, "status").stdout.splitlines()
+    assert len(piped) == 2
+
+
 # What goes wrong
 
 

@@ -46,7 +46,7 @@ def logs(context: click.Context, run: str, follow: bool, launcher_log: bool) -> 
         click.echo(text, nl=False)
 
 
-@cli.command()
+@cli.command(short_help="Open a shell on a run's node.")
 @click.argument("run")
 @click.pass_context
 def ssh(context: click.Context, run: str) -> int:
