@@ -205,9 +205,12 @@ class Node:
             cwd=self.folder,
             env=environment(
                 self.folder,
-                ROLLBOOK_CACHE=str(self.cache),
                 PIP_NO_INDEX="1",
-                **{"PIP_FIND_LINKS": str(self.folder / "wheels"), **more},
+                **{
+                    "ROLLBOOK_CACHE": str(self.cache),
+                    "PIP_FIND_LINKS": str(self.folder / "wheels"),
+                    **more,
+                },
             ),
             capture_output=True,
             text=True,
@@ -252,6 +255,12 @@ def test_the_cpu_build_is_another_environment(node):
     assert made.returncode == 0, made.stderr
     assert has(made.stdout.strip(), "torch") == "2.13.0+cpu"
     assert node.make().stdout != made.stdout
+
+
+def test_a_cpu_build_that_is_nowhere_is_said_so(node):
+    made = node.make("list.txt", ">=3.11,<3.14", "cpu", ROLLBOOK_CACHE=str(node.folder / "other"))
+    assert made.returncode == 1
+    assert "no torch==2.13.0+cpu where packages come from, nor at PyTorch's" in made.stderr
 
 
 def test_an_environment_that_cannot_be_made_is_no_environment(node):

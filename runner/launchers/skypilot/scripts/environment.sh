@@ -71,7 +71,9 @@ install_torch() {
     local torch
     torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1+cpu/p' "$list")
     [ -n "$torch" ] || return 0
-    install "$torch" 2>/dev/null || install "$torch" --extra-index-url "$pytorch_cpu_index"
+    install "$torch" 2>"$home/torch.log" ||
+        install "$torch" --extra-index-url "$pytorch_cpu_index" ||
+        { cat "$home/torch.log" >&2 && fail "no $torch where packages come from, nor at PyTorch's"; }
 }
 
 make() {
