@@ -191,6 +191,19 @@ def test_a_run_that_has_ended_explains_no_job_that_goes_on(bench: Bench) -> None
     assert f"managed job {job.id} is RUNNING" in said.out
 
 
+def test_a_cluster_that_a_spec_keeps_is_explained_after_the_end(bench: Bench) -> None:
+    keeps = SPEC.replace("[{infra: slurm/virtual}, {infra: gcp}]", "[{infra: gcp}]")
+    bench.registry.commit(x=f"{keeps}  keep_cluster: 2h\n")
+    run_id, _ = bench.launched("SUCCEEDED")
+    name = job_name(run_id, "a1", NONCE)
+    bench.sky.clusters[name] = Cluster(name)
+    ended = {"state": "ended", "outcome": "succeeded", "ended_at": "2026-01-01T01:00:00Z"}
+    bench.registry.advance(run_id, job=f"cluster-{name}-1", **ended)
+    assert bench.say("doctor", "--leaks").code == 0
+    bench.sky.clusters[f"{name[:-1]}z"] = Cluster(f"{name[:-1]}z")  # no name of ours
+    assert "besides, 1 job or cluster of others" in bench.say("doctor", "--leaks").err
+
+
 # status, logs
 
 
@@ -215,6 +228,15 @@ def test_logs_show_the_launcher_until_the_trainer_speaks(bench: Bench) -> None:
     store.put(f"a1/epoch-1/{TRAINER_LOG}", b"step 1\n")
     assert bench.say("logs", "x").out == "step 1\n"
     assert bench.say("logs", "x", "--launcher-log").out == "launcher | looking for a machine\n"
+
+
+def test_logs_of_a_job_on_a_kept_cluster_are_the_clusters(bench: Bench) -> None:
+    run_id, _ = bench.launched()
+    name = job_name(run_id, "a1", NONCE)
+    job = Job(1, name, {}, "SETTING_UP", log="making environments\n")
+    bench.sky.clusters[name] = Cluster(name, jobs={1: job})
+    bench.registry.advance(run_id, job=f"cluster-{name}-1")
+    assert bench.say("logs", "x").out == "launcher | making environments\n"
 
 
 def test_logs_of_a_run_that_never_came_to_train_are_those_that_were_kept(bench: Bench) -> None:
