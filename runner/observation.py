@@ -62,6 +62,39 @@ def _jobs(launcher: Launcher, records: Iterable[RunRecord]) -> dict[str, str]:
     return {run_id: job for run_id, job in (recorded | looked_up).items() if job}
 
 
+def adopt_twins(
+    launcher: Launcher, records: Mapping[str, RunRecord], statuses: Mapping[str, JobStatus]
+) -> tuple[dict[str, RunRecord], dict[str, JobStatus]]:
+    """Return records and statuses, with the job that lives in the place of one that has ended.
+
+    A submission that was sent twice makes two jobs of one name: the lease stops one of them, and
+    that may be the one on record. Where it cannot be told now, nothing is known of the run.
+    """
+    over = [
+        i for i, record in records.items() if statuses[i].state == "ended" and record.latest.job
+    ]
+    names = {i: name_of(records[i]) for i in over if _is_reached(launcher, records[i])}
+    try:
+        found = launcher.find(list(names.values())) if names else {}
+    except OutsideError:
+        return dict(records), {**statuses, **dict.fromkeys(names, UNKNOWN)}
+    others = {i: found[name] for i, name in names.items() if name in found}
+    others = {i: job for i, job in others.items() if job != records[i].latest.job}
+    told = launcher.poll(list(others.values())) if others else {}
+    living = {i: job for i, job in others.items() if told[job].state != "ended"}
+    adopted = {
+        i: records[i].with_latest(records[i].latest.model_copy(update={"job": job}))
+        for i, job in living.items()
+    }
+    return {**records, **adopted}, {**statuses, **{i: told[job] for i, job in living.items()}}
+
+
+def _is_reached(launcher: Launcher, record: RunRecord) -> bool:
+    return launcher.name == record.latest.launcher and (
+        launcher.reach(record.latest.endpoint) == "here"
+    )
+
+
 def name_of(record: RunRecord) -> str:
     """Return the name under which the newest attempt is submitted."""
     attempt = record.latest

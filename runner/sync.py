@@ -24,7 +24,7 @@ from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
 from runner.limits import stop_overdue
-from runner.observation import UNKNOWN, ask, ended, observe, with_stays
+from runner.observation import UNKNOWN, adopt_twins, ask, ended, observe, with_stays
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import LAUNCHER_LOG, attempt_folder
 from runner.secrecy import redactor
@@ -57,7 +57,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     """
     snapshot = workspace.ledger.fetch() if fetch else workspace.ledger.snapshot()
     records = snapshot.records(snapshot.active())
-    statuses = ask(launcher, records.values())
+    records, statuses = adopt_twins(launcher, records, ask(launcher, records.values()))
     observed = {i: observe(workspace, snapshot, r, statuses[i]) for i, r in records.items()}
     observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
@@ -120,7 +120,8 @@ def _is_news(before: Attempt, after: Attempt) -> bool:
     def told(attempt: Attempt) -> tuple[object, ...]:
         why = attempt.reason.partition(": ")[0] if attempt.state == "waiting" else attempt.reason
         where = attempt.where if attempt.state == "running" else ""  # else the last one tried
-        return attempt.state, why, where, attempt.waiting_since, len(attempt.stays)
+        waits, been = attempt.waiting_since, len(attempt.stays)
+        return attempt.state, why, where, waits, been, attempt.job
 
     return told(before) != told(after)
 

@@ -12,6 +12,7 @@ from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
+from runner.errors import OutsideError
 from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
 from runner.ledger.record import Attempt
@@ -19,6 +20,7 @@ from runner.node import restarts
 from runner.node.channel import HEARTBEAT, RESULT
 from runner.node.task import Result
 from runner.node.whereabouts import WHERE
+from runner.observation import name_of
 from runner.runfolder import LAUNCHER_LOG, open_run_store
 from runner.store import RunStore
 from runner.sync import sync
@@ -201,16 +203,32 @@ def test_the_nodes_word_counts_more_than_the_launchers(followed):
 
 def test_a_log_that_cannot_be_had_keeps_no_end_from_being_told(followed):
     def fail(job: str, *, follow: bool) -> Any:
-        followed.launcher._note("logs")
-        return iter(())
+        raise OutsideError("the server does not answer")
 
     followed.launcher.logs = fail
-    followed.launcher.statuses["job-1"] = JobStatus("ended", "its setup failed", outcome="failed")
-    polled = followed.launcher.poll(["job-1"])
-    followed.launcher.poll = lambda jobs: polled
-    followed.launcher.is_away = True
-    sync(followed.registry.workspace, followed.launcher, NoForge())
-    assert followed.attempt.outcome == "lost"
+    assert followed.sync("ended", "its setup failed", outcome="failed").outcome == "lost"
+
+
+def test_of_two_jobs_of_one_name_the_one_that_lives_counts(followed):
+    """A submission that was sent twice: the lease has stopped the one on record."""
+    run = followed.registry.snapshot.find(followed.run_id)
+    twin = f"job-{name_of(run)}"
+    followed.launcher.statuses[twin] = JobStatus("running")
+    followed.beat("training", 3)
+    attempt = followed.sync("ended", "its program failed", outcome="failed")
+    assert (attempt.state, attempt.job, attempt.step) == ("running", twin, 3)
+
+    followed.launcher.statuses[twin] = JobStatus("ended", outcome="failed")
+    attempt = followed.sync("ended", "its program failed", outcome="failed")
+    assert (attempt.state, attempt.outcome) == ("ended", "lost")
+
+
+def test_while_it_cannot_be_told_whether_there_is_another_nothing_is_lost(followed):
+    def fail(names: Any) -> Any:
+        raise OutsideError("the server does not answer")
+
+    followed.launcher.find = fail
+    assert followed.sync("ended", "its program failed", outcome="failed").state == "submitted"
 
 
 def test_a_server_that_is_away_changes_nothing(followed):
