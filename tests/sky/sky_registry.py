@@ -128,8 +128,9 @@ class SkyRegistry(LiveRegistry):
 
     def cancel_everything(self) -> None:
         """Stop what a failed test has left behind."""
-        names = [path.stem for path in (self.root / "experiments").glob("*.yaml")]
-        started = [self.start("down", name) for name in names]
+        runs = self.succeed("status", "--json").json["runs"]
+        active = {run["experiment"] for run in runs if run["state"] != "ended"}
+        started = [self.start("down", name) for name in active]
         for process in started:
             process.communicate(timeout=RUN_SECONDS)
 
