@@ -8,11 +8,11 @@ from runner.errors import OutsideError, Refused
 from runner.files import exclusive
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
-from runner.ledger.record import RunRecord, advance, now
+from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node import restarts
-from runner.observation import name_of
 from runner.runfolder import open_run_store
 from runner.sync import end_as_cancelled, is_here, record
+from runner.tasks import job_name
 from runner.workspace import Workspace
 
 SUBMIT_SECONDS = 600.0
@@ -47,8 +47,7 @@ def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -
             cure=f"runner cancel {run.run_id}   on the machine that launched it; if that is gone "
             f"for good: runner cancel {run.run_id} --lost",
         )
-    restarts.mark_cancelled(open_run_store(workspace, run.run_id), f"a{attempt.number}")
-    launcher.cancel(attempt.job or name_of(run))
+    _stop(workspace, launcher, run, attempt)
     return end_as_cancelled(workspace, launcher, forge, run)
 
 
@@ -63,8 +62,18 @@ def stop_former(workspace: Workspace, launcher: Launcher, run: RunRecord) -> Non
     if former is None or former.launcher != launcher.name or not former.job:
         return
     if launcher.reach(former.endpoint) == "here":
-        restarts.mark_cancelled(open_run_store(workspace, run.run_id), f"a{former.number}")
-        launcher.cancel(former.job)
+        _stop(workspace, launcher, run, former)
+
+
+def _stop(workspace: Workspace, launcher: Launcher, run: RunRecord, attempt: Attempt) -> None:
+    """Stop the job of an attempt, and one of the same name that is not on record."""
+    label = f"a{attempt.number}"
+    name = job_name(run.run_id, label, attempt.nonce)
+    restarts.mark_cancelled(open_run_store(workspace, run.run_id), label)
+    launcher.cancel(attempt.job or name)
+    twin = launcher.find([name]).get(name)
+    if twin is not None and twin != attempt.job:
+        launcher.cancel(twin)
 
 
 def give_up(workspace: Workspace, forge: Forge, name: str, why: str = "") -> RunRecord:

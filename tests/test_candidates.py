@@ -24,7 +24,7 @@ from runner.ledger.record import Attempt, RunRecord, check_successor, now
 from runner.moves import open_asked, open_next, sync_and_move
 from runner.node.channel import HEARTBEAT
 from runner.node.restarts import CANCELLED
-from runner.observation import observe
+from runner.observation import name_of, observe
 from runner.runfolder import open_run_store
 from runner.spec.experiment import Experiment
 from runner.spec.resources import Resources
@@ -266,6 +266,14 @@ def test_while_something_of_the_former_is_left_nothing_is_submitted(waiting):
     waiting.sync()  # whoever comes next takes the claim up
     assert waiting.record.latest.state == "submitted"
     assert len(waiting.launcher.submitted) == 1
+
+
+def test_a_job_of_the_same_name_that_is_not_on_record_is_stopped_too(waiting):
+    twin = f"job-{name_of(waiting.record)}"
+    waiting.launcher.statuses[twin] = JobStatus("waiting", "waiting for H100:8")
+    waiting.sync()
+    calls = [call for call in waiting.launcher.calls if call[:4] in ("canc", "subm")]
+    assert calls == ["cancel job-1", f"cancel {twin}", "submit a2"]
 
 
 def test_two_at_once_move_it_once(waiting):
