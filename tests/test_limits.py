@@ -81,7 +81,7 @@ def test_a_silent_node_is_over_its_budget_after_the_grace(limited):
     ending = limited.ending(70)
     assert (ending.outcome, ending.reason) == (
         "over_budget",
-        "stopped at step 5 of 8 by sync, as its node did not: the run has cost its budget of $100",
+        "stopped at step 5 of 8 by sync, as its node did not: its budget of $100 goes no further",
     )
     assert ending.cure.endswith("runner retry   goes on from the checkpoint of step 4")
 

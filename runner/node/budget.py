@@ -6,7 +6,6 @@ with: what the cloud charges for starting and setting up machines, storage and t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,16 +14,12 @@ from runner.ledger.record import Stay
 from runner.node.channel import HEARTBEAT
 from runner.node.task import NodeTask, Rate
 from runner.node.whereabouts import Whereabouts, read_json, read_whereabouts
+from runner.spec.experiment import Experiment
 from runner.store import RunStore
 
 HOUR = 3600.0
-RESERVE_SHARE = 0.05
-RESERVE_SECONDS = 600.0
-"""Time for a save to be finished before the trainer is stopped: that share, at most so long."""
-EXPIRY = "MLP_CURRENT_CAPACITY_BLOCK_EXPIRATION_TIMESTAMP"
-"""When the machines are going to be away, in Unix seconds. verl 0.9.1 saves a checkpoint after each
-step that ends within 60 s and its longest step before it, where `trainer.save_freq` is set
-(verl/utils/checkpoint/checkpoint_manager.py, should_save_ckpt_esi). Other trainers do not look."""
+MEASURED_STEPS = 3
+"""Steps whose time has to be known before anything is concluded from it; the first is not one."""
 
 
 def rate_at(rates: Iterable[Rate], where: str, *, spot: bool) -> float | None:
@@ -120,15 +115,46 @@ def without_meter(task: NodeTask, here: Whereabouts) -> str:
     )
 
 
-def expiry(task: NodeTask, meter: Meter | None, before: float, elapsed: float) -> dict[str, str]:
-    """Return the variable that tells a trainer when to have saved by.
+class Pace:
+    """The shortest time that a step has taken, as it is seen from outside."""
 
-    `elapsed` are the seconds of this start, `before` those of the starts before it.
-    With `when_exceeded: stop` nothing is saved for the budget's sake.
+    def __init__(self) -> None:
+        """Begin before the first step."""
+        self._last: tuple[int, float] | None = None
+        self._seconds: list[float] = []
+
+    def advance(self, step: int, at: float) -> None:
+        """Note that `step` has been done by the moment `at`, in seconds."""
+        if self._last and step > self._last[0]:
+            self._seconds.append((at - self._last[1]) / (step - self._last[0]))
+        if self._last is None or step != self._last[0]:
+            # What comes before the first step is no step's time.
+            self._last = (step, at) if step > 0 else None
+
+    @property
+    def fastest(self) -> float | None:
+        """Seconds of the fastest step; None before there are enough of them."""
+        return min(self._seconds) if len(self._seconds) >= MEASURED_STEPS else None
+
+
+def is_in_vain(
+    spec: Experiment,
+    fastest: float | None,
+    left: float | None,
+    step: int,
+    kept: int,
+    end: int | None,
+) -> bool:
+    """Whether nothing would be kept of what is trained from now on.
+
+    Even at the `fastest` pace the next checkpoint, or the `end`, comes after the `left` seconds,
+    and all checkpoints before it are `kept`. With `when_exceeded: stop` nobody asks.
     """
-    left = task.limits.seconds - before - elapsed
-    saves = task.spec.budget is None or task.spec.budget.when_exceeded == "save_and_stop"
-    if saves and meter is not None and meter.seconds is not None:
-        left = min(left, meter.seconds - elapsed)
-    left = max(0.0, left)
-    return {EXPIRY: f"{time.time() + left - min(RESERVE_SECONDS, RESERVE_SHARE * left):.0f}"}
+    every = spec.training.save_every
+    if spec.budget is None or spec.budget.when_exceeded == "stop" or every is None:
+        return False
+    last = step - step % every
+    if fastest is None or left is None or kept < last:
+        return False
+    following = min(last + every, end or last + every)
+    return (following - step) * fastest > left

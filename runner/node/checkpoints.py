@@ -78,6 +78,11 @@ class CheckpointPublisher:
                 self._start(checkpoint, marks)
             self._seen[checkpoint.step] = marks
 
+    @property
+    def newest(self) -> int | None:
+        """The newest step whose checkpoint is whole in the store."""
+        return max(tuple(self._complete), default=None)
+
     def close(self, *, finished: bool) -> SavedCheckpoint | None:
         """Wait for the uploads and return the newest complete checkpoint on disk.
 

@@ -58,30 +58,31 @@ def accompany(task: NodeTask, folder: Path, own: Ranks) -> int:
     Raises RankLost when rank 0 has not told one, or this rank failed before it could.
     """
     fellows = join(own, task.job, about_this_node(task), interrupt)
+    is_signal = False
     try:
         _Companion(task, folder, own, fellows).work()
         error = f"{own.name(0)} has not ended the job within {LEAVING_SECONDS:.0f} s"
     except Stopped:
-        error = fellows.fault or "it was stopped by a signal"
+        is_signal, error = True, fellows.fault or "it was stopped by a signal"
     except RunnerError as problem:
         error = fellows.fault or problem.message
     except Exception as problem:  # rank 0 must hear of it even if the fault is ours
-        _fail(fellows, f"{type(problem).__name__}: {problem}")
+        _fail(fellows, f"{type(problem).__name__}: {problem}", is_signal=False)
         raise
     if fellows.end is None and not fellows.fault:
-        _fail(fellows, error)
+        _fail(fellows, error, is_signal=is_signal)
     fellows.close()
     if fellows.end is None:
         raise RankLost(error)
     return fellows.end
 
 
-def _fail(fellows: Fellows, error: str) -> None:
+def _fail(fellows: Fellows, error: str, *, is_signal: bool) -> None:
     """Tell rank 0 what went wrong here, and let it leave its result.
 
     A launcher may kill all ranks as soon as one has ended badly, as Slurm does.
     """
-    fellows.tell("failed", error=error)
+    fellows.tell("failed", error=error, signal=is_signal)
     fellows.await_end(LEAVING_SECONDS)
 
 
@@ -154,8 +155,7 @@ class _Companion:
             layout, _ = bring(self.task)
             told = self.fellows.gather("prepared", DOWNLOAD_DEADLINE)[0]
             self.restore(told["resumed"], Path(layout.checkpoints))
-        prepared = composed(self.task, layout, told["steps"], told["resumed"])
-        return prepared._replace(environment=prepared.environment | told["variables"])
+        return composed(self.task, layout, told["steps"], told["resumed"])
 
     def restore(self, name: str | None, folder: Path) -> None:
         """Bring the checkpoint that rank 0 goes on from: all of it, as ranks may have moved."""

@@ -75,13 +75,9 @@ class Company:
                         cure="give all nodes one image or one lock, then runner retry",
                     )
 
-    def prepared(self, prepared: Prepared, variables: dict[str, str]) -> None:
-        """Tell what rank 0 goes on from, and wait until all are as ready as it is.
-
-        `variables` is what the trainer is told that only rank 0 can know.
-        """
-        told = {"resumed": prepared.resumed, "steps": prepared.steps, "variables": variables}
-        self.fellows.tell("prepared", **told)
+    def prepared(self, prepared: Prepared) -> None:
+        """Tell what rank 0 goes on from, and wait until all are as ready as it is."""
+        self.fellows.tell("prepared", resumed=prepared.resumed, steps=prepared.steps)
         self.fellows.gather("ready", DOWNLOAD_DEADLINE)
 
     def join_ray(

@@ -77,6 +77,11 @@ class Training:
             shared_memory.note(self._folder, processes)
             self._sampler.sample(processes)
 
+    @property
+    def kept(self) -> int:
+        """The newest step whose checkpoint is whole in the store; 0 before the first."""
+        return self._checkpoints.newest or self.prepared.first_step
+
     def publish_checkpoints(self) -> None:
         """Start uploading checkpoints; after the rest: where one is, the metrics up to it are."""
         if self._is_open:

@@ -92,7 +92,7 @@ def over_time(spec: Experiment, progress: str, again: str, log_line: str = "") -
 def over_budget(spec: Experiment, progress: str, again: str) -> Ending:
     """Return the end of an attempt that has cost what its run may cost; `again` as above."""
     ceiling = f" of {usd(spec.budget.usd_per_run)}" if spec.budget else ""
-    reason = f"stopped {progress}: the run has cost its budget{ceiling}"
+    reason = f"stopped {progress}: its budget{ceiling} goes no further"
     return Ending("over_budget", reason, f"raise budget.usd_per_run, then runner retry   {again}")
 
 

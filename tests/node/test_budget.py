@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,10 @@ from runner.infra import CLUSTER_INFO
 from runner.ledger.record import Stay
 from runner.node import job
 from runner.node.budget import (
-    EXPIRY,
     HOUR,
     Meter,
-    expiry,
+    Pace,
+    is_in_vain,
     meter_of,
     priced,
     rate_at,
@@ -33,6 +31,7 @@ from runner.node.budget import (
 )
 from runner.node.task import Evidence, Limits, NodeTask, Rate
 from runner.node.whereabouts import stays, whereabouts
+from runner.spec.experiment import Experiment
 from runner.store import RunStore
 
 RATES = (
@@ -162,53 +161,75 @@ def test_a_budget_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     assert without_meter(make_task(None), here) == ""
 
 
+# Stopping at the last checkpoint that the budget reaches
+
+
+def test_the_pace_is_that_of_the_fastest_step_and_not_of_the_start() -> None:
+    pace = Pace()
+    for step, at in ((0, 0.0), (0, 300.0), (1, 400.0), (2, 460.0), (2, 470.0), (4, 570.0)):
+        pace.advance(step, at)
+        assert pace.fastest is None
+    pace.advance(5, 640.0)
+    assert pace.fastest == 55.0
+
+
+def training(when: str = "save_and_stop", every: int | None = 20) -> Experiment:
+    steps = {"steps": 105, "prompts_per_step": 1, "learning_rate": 0.1, "save_every": every}
+    return make_spec(training=steps, budget={"usd_per_run": 1, "when_exceeded": when})
+
+
 @pytest.mark.parametrize(
-    ("task", "meter", "before", "left"),
+    ("spec", "fastest", "left", "step", "kept", "expected"),
     [
-        (make_task(None), None, 0, 8 * 3600 - 600),
-        (make_task(None), Meter(60), 7 * 3600, 3600 * 0.95),
-        (make_task(), Meter(10, 0, 10), 0, 3600 * 0.95),
-        (make_task(), Meter(10, 9, 10), 0, 360 * 0.95),
-        (make_task(), Meter(10, 11, 10), 0, 0),
-        (make_task(), Meter(1, 0, 10), 7 * 3600, 3600 * 0.95),  # the time is over first
-        (make_task(budget={"when_exceeded": "stop"}), Meter(10, 0, 10), 0, 8 * 3600 - 600),
-        (make_task(None), None, 9 * 3600, 0),
+        (training(), 10.0, 199.0, 40, 40, True),
+        (training(), 10.0, 200.0, 40, 40, False),
+        (training(), 10.0, 199.0, 40, 20, False),  # that of step 40 is being saved
+        (training(), 10.0, 50.0, 55, 40, False),
+        (training(), 10.0, 49.0, 55, 40, True),
+        (training(), 10.0, 50.0, 100, 100, False),  # the end is nearer than the next checkpoint
+        (training(), 10.0, 49.0, 100, 100, True),
+        (training(), 10.0, 100.0, 3, 0, True),
+        (training(), None, 1.0, 40, 40, False),
+        (training(), 10.0, None, 40, 40, False),
+        (training("stop"), 10.0, 1.0, 40, 40, False),
+        (training(every=None), 10.0, 1.0, 40, 0, False),
+        (make_spec(), 10.0, 1.0, 4, 4, False),
     ],
 )
-def test_the_trainer_is_told_to_have_saved_before_the_stop(
-    task: NodeTask, meter: Meter | None, before: float, left: float
+def test_what_would_be_lost_is_not_trained(
+    spec: Experiment, fastest: Any, left: Any, step: int, kept: int, expected: bool
 ) -> None:
-    told = float(expiry(task, meter, before, 0.0)[EXPIRY])
-    assert told - time.time() == pytest.approx(left, abs=3)
+    assert is_in_vain(spec, fastest, left, step, kept, 105) is expected
+
+
+STEADY = """\
+import json, os, time
+from pathlib import Path
+folder = Path(os.environ["ROLLBOOK_CHECKPOINTS"])
+with open(os.environ["ROLLBOOK_METRICS"], "a") as metrics:
+    for step in range(1, 10_000):
+        time.sleep(1)
+        if step % 16 == 0:
+            (folder / f"step-{step}").mkdir()
+            (folder / f"step-{step}" / "weights").write_text(f"weights {step}")
+        print(json.dumps({"step": step, "reward/mean": 0.5}), file=metrics, flush=True)
+"""
+
+
+def test_a_node_stops_at_the_last_checkpoint_that_its_budget_reaches(tmp_path: Path) -> None:
+    store, task = node_task(tmp_path, STEADY, save_every=16, usd=28.0)
+    assert start(tmp_path, task) == 5
+    evidence = Evidence.model_validate_json(store.get("a1/epoch-1/evidence.json") or b"")
+    assert evidence.stopped == "budget"
+    assert evidence.checkpoint_step == 16
+    assert evidence.seconds < 28.0  # before the ceiling: step 32 would have come after it
 
 
 def test_a_node_stops_at_its_budget_and_keeps_what_it_has(tmp_path: Path) -> None:
-    store, code, folder = RunStore(str(tmp_path / "store")), tmp_path / "code", tmp_path / "machine"
-    code.mkdir()
-    folder.mkdir()
-    shutil.copy(Path(__file__).parent.parent / "e2e" / "tiny_trainer.py", code / "train.py")
+    trainer = (Path(__file__).parent.parent / "e2e" / "tiny_trainer.py").read_text()
     held = ("--save-every", "2", "--hold-at", "5", "--until", str(tmp_path / "never"))
-    task = make_task(
-        job="abcd00000000-a1-12345678",
-        spec=make_spec(
-            script={"command": ["python", "train.py", *held], "files": ["train.py"]},
-            training={"steps": 8, "prompts_per_step": 1, "learning_rate": 0.1, "save_every": 2},
-            resources={"accelerators": "H100:8", "candidates": [{"infra": "gcp"}]},
-            budget={"usd_per_run": 8},
-            checkpoints={"export": "none"},
-        ),
-        steps=8,
-        code=str(code),
-        store=store.url(),
-        scratch=str(folder / "scratch"),
-        train_python=sys.executable,
-        rates=(Rate(infra="gcp", usd_per_hour=3600.0),),  # a dollar a second
-        limits=Limits(seconds=600, usd=8.0),
-    )
-    (folder / job.TASK).write_text(task.model_dump_json(by_alias=True))
-    command = [sys.executable, "-m", "runner", "node", str(folder / job.TASK)]
-    environment = {**os.environ, **at(CENTRAL), "SKYPILOT_TASK_ID": "sky-managed-1"}
-    assert subprocess.run(command, env=environment, timeout=60).returncode == 5
+    store, task = node_task(tmp_path, trainer, *held, save_every=2, usd=8.0)
+    assert start(tmp_path, task) == 5
     evidence = Evidence.model_validate_json(store.get("a1/epoch-1/evidence.json") or b"")
     assert (evidence.stopped, evidence.last_step, evidence.checkpoint_step) == ("budget", 5, 4)
     told = json.loads(store.get("a1/epoch-1/heartbeat.json") or b"")
@@ -216,3 +237,40 @@ def test_a_node_stops_at_its_budget_and_keeps_what_it_has(tmp_path: Path) -> Non
     [known] = priced(stays(store, "a1"), task.rates)
     assert known.usd == pytest.approx(told["seconds"], abs=0.01)
     assert 8.0 <= told["usd"] < 30.0
+
+
+def node_task(
+    folder: Path, trainer: str, *arguments: str, save_every: int, usd: float
+) -> tuple[RunStore, NodeTask]:
+    """Return the task of a script that costs a dollar a second, and its store."""
+    store, code = RunStore(str(folder / "store")), folder / "code"
+    code.mkdir()
+    (code / "train.py").write_text(trainer)
+    steps = {"steps": 10_000, "prompts_per_step": 1, "learning_rate": 0.1}
+    task = make_task(
+        job="abcd00000000-a1-12345678",
+        spec=make_spec(
+            script={"command": ["python", "train.py", *arguments], "files": ["train.py"]},
+            training={**steps, "save_every": save_every},
+            resources={"accelerators": "H100:8", "candidates": [{"infra": "gcp"}]},
+            budget={"usd_per_run": usd},
+            checkpoints={"export": "none"},
+        ),
+        steps=10_000,
+        code=str(code),
+        store=store.url(),
+        scratch=str(folder / "machine" / "scratch"),
+        train_python=sys.executable,
+        rates=(Rate(infra="gcp", usd_per_hour=3600.0),),
+        limits=Limits(seconds=600, usd=usd),
+    )
+    return store, task
+
+
+def start(folder: Path, task: NodeTask) -> int:
+    machine = folder / "machine"
+    machine.mkdir()
+    (machine / job.TASK).write_text(task.model_dump_json(by_alias=True))
+    command = [sys.executable, "-m", "runner", "node", str(machine / job.TASK)]
+    environment = {**os.environ, **at(CENTRAL), "SKYPILOT_TASK_ID": "sky-managed-1"}
+    return subprocess.run(command, env=environment, timeout=90).returncode

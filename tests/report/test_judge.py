@@ -36,7 +36,7 @@ def reward(**changes: Any) -> dict[str, Any]:
         (
             {"stopped": "budget", "exit_code": -15, "last_step": 13},
             "over_budget",
-            "stopped at step 13 of 20: the run has cost its budget",
+            "stopped at step 13 of 20: its budget goes no further",
         ),
         ({"stopped": "cancelled", "last_step": 3}, "cancelled", "cancelled at step 3 of 20"),
         (
@@ -203,7 +203,7 @@ def test_at_a_ceiling_the_cure_says_from_where_another_attempt_goes_on():
     spec = make_spec(budget={"usd_per_run": 150}, resources={"max_duration": "8h"})
     stopped = {"stopped": "budget", "exit_code": -15, "last_step": 13}
     ending = judge(spec, make_evidence(**stopped, checkpoint_step=12), make_curves())
-    assert ending.reason == "stopped at step 13 of 20: the run has cost its budget of $150"
+    assert ending.reason == "stopped at step 13 of 20: its budget of $150 goes no further"
     assert ending.cure == (
         "raise budget.usd_per_run, then runner retry   goes on from the checkpoint of step 12"
     )
