@@ -89,6 +89,7 @@ RULES: dict[str, Rule] = {
     "parallel.tensor": Rule("error", parallel.tensor),
     "policy.secrets": Rule("error", policy.secrets),
     "resources.accelerators": Rule("hint", resources.accelerator),
+    "resources.cache": Rule("hint", places.cache),
     "resources.cluster": Rule("hint", resources.cluster),
     "resources.infra": Rule("hint", resources.infra),
     "resources.keep": Rule("error", places.keeps),

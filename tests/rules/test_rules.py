@@ -84,6 +84,26 @@ def test_with_skypilot_machines_with_accelerators_are_not_set_up_for_the_cpu(tex
 
 
 @pytest.mark.parametrize(
+    ("place", "hinted"),
+    [
+        ("infra: slurm/lab", True),
+        ("infra: k8s", True),
+        ("infra: slurm/lab, cache: /shared/rollbook", False),
+        ("infra: gcp", False),
+    ],
+)
+def test_with_skypilot_what_outlives_a_run_is_asked_for_where_machines_share_it(place, hinted):
+    registry = REGISTRY.model_copy(update={"launcher": "skypilot"})
+    text = f"{GOOD}resources: {{candidates: [{{{place}}}]}}\n"
+    for more, said in (("", hinted), (f"image: verlai/verl@sha256:{'0a' * 32}\n", False)):
+        files = tree(text + more)
+        findings = check(load_experiments(files), files, registry)
+        assert [one.key for one in findings if one.rule == "resources.cache"] == (
+            ["resources.candidates[0].infra"] if said else []
+        )
+
+
+@pytest.mark.parametrize(
     ("text", "refused"),
     [(GOOD, True), (f"{GOOD}image: verlai/verl@sha256:{'0a' * 32}\n", False), (SCRIPT, False)],
 )
@@ -133,6 +153,7 @@ def test_every_rule_has_cases_that_trip_it_and_that_do_not_and_one_line_that_doc
         "resources.name",
         "signal.groups",
         "environment.nodes",
+        "resources.cache",
     }  # own tests
     assert {case.rule for case in CASES} | elsewhere == set(RULES)
     assert {one.rule for one in SOUND} | elsewhere == set(RULES)
