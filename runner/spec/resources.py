@@ -112,5 +112,7 @@ class Budget(Section):
 
     usd_per_run: float = Field(gt=0, description="US dollars per run, over all its attempts.")
     when_exceeded: Literal["save_and_stop", "stop"] = Field(
-        default="save_and_stop", description="What happens at the ceiling."
+        default="save_and_stop",
+        description="`save_and_stop` ends the run at the last checkpoint before the ceiling, "
+        "`stop` at the ceiling itself.",
     )
