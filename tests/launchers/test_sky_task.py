@@ -234,6 +234,13 @@ def test_text_of_a_spec_is_in_no_script_and_a_secret_has_no_value():
         assert set(one.get("secrets", {}).values()) <= {None}
 
 
+def test_text_of_a_spec_does_not_leave_a_comment():
+    task, sly = task_of(**CASES["skyrl"]), "gcp\nrun: echo gone"
+    config = sky_task(task, Path("bundle"))
+    text = as_yaml(config, {"resources": [f"After 30 min also: {sly}."]})
+    assert yaml.safe_load(text) == config
+
+
 def test_only_open_candidates_are_asked_for():
     case = CASES["grpo-three-candidates"]
     one, two = (sky_task(task_of(**{**case, "candidates": n}), Path("b")) for n in (1, 2))

@@ -17,6 +17,7 @@ import yaml
 from runner.launchers.skypilot.bundle import script
 from runner.node import ranks
 from runner.node.task import NodeTask
+from runner.printable import one_line
 from runner.spec.resources import Candidate
 
 RANKS_KEY = ranks.KEY
@@ -169,7 +170,7 @@ def as_yaml(config: Mapping[str, Any], notes: Mapping[str, Sequence[str]] = _NO_
     parts = []
     for key, value in config.items():
         lines = [*((COMMENTS[key],) if key in COMMENTS else ()), *notes.get(key, ())]
-        comment = "".join(f"# {line}\n" for line in lines)
+        comment = "".join(f"# {one_line(line)}\n" for line in lines)
         parts.append(comment + yaml.dump({key: value}, Dumper=_Dumper, **_LAYOUT))
     return "\n".join(parts)
 
