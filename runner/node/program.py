@@ -147,8 +147,10 @@ class _Node:
 
         One that is gone without a word counts as taken away, as this one after a signal would.
         """
-        if self.company.fellows.is_one_gone:
-            self.stopped = self.stopped or "signal"
+        if self.company.fellows.is_taken_away:
+            self.stopped = self.stopped or self.why_stopped()
+        if self.stopped == "cancelled":
+            return Result(exit_code=EXIT_FAILED, error=f"cancelled: {why}", cancelled=True)
         return Result(exit_code=EXIT_OUTSIDE, error=why)
 
     def is_cancelled(self) -> bool:

@@ -120,8 +120,8 @@ class Fellows:
         self._is_closing = False
         self.fault = ""
         """Why this job cannot go on, in a sentence; empty while it can."""
-        self.is_one_gone = False
-        """Whether the fault is that a rank is gone, and has not said why."""
+        self.is_taken_away = False
+        """Whether the fault is that a rank is gone without a word, or was stopped by a signal."""
         self.end: int | None = None
         """The exit code that rank 0 has told all."""
         for rank in self._lines:
@@ -186,7 +186,8 @@ class Fellows:
         line = self._lines[rank]
         while (message := line.receive()) is not None:
             if message["kind"] == "failed":
-                self._stop(f"{self._own.name(rank)}: {message['error']}")
+                fault = f"{self._own.name(rank)}: {message['error']}"
+                self._stop(fault, is_taken_away=bool(message["signal"]))
             elif message["kind"] == "end":
                 self.end = int(message["exit_code"])
                 self._stop("")
@@ -194,11 +195,11 @@ class Fellows:
             with self._news:
                 self._inbox.append((rank, message))
                 self._news.notify_all()
-        self._stop(f"{self._own.name(rank)} is gone", is_one_gone=True)
+        self._stop(f"{self._own.name(rank)} is gone", is_taken_away=True)
 
-    def _stop(self, fault: str, *, is_one_gone: bool = False) -> None:
+    def _stop(self, fault: str, *, is_taken_away: bool = False) -> None:
         with self._news:
-            self.is_one_gone = self.is_one_gone or (is_one_gone and not self.fault)
+            self.is_taken_away = self.is_taken_away or (is_taken_away and not self.fault)
             is_first = not self.fault and not self._is_closing
             self.fault = self.fault or fault
             self._news.notify_all()

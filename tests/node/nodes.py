@@ -17,12 +17,15 @@ from runner.node.task import Evidence, Limits, NodeTask, Result
 from runner.store import RunStore
 
 PROGRAM = """\
-import sys
+import os, sys, time
 from runner.__main__ import run
 from runner.node import companion, patience, program, ranks, shards
 ranks.MEETING_SECONDS = float(sys.argv[2])
 program.LAST_SECONDS = patience.STORE_PATIENCE = float(sys.argv[3])
 program.BEAT_SECONDS = companion.BEAT_SECONDS = shards.SETTLE_SECONDS = 0.2
+if "SLOW" in os.environ:
+    prepare = program.prepare
+    program.prepare = lambda *given: (time.sleep(30), prepare(*given))[1]
 if sys.argv[4] == "apart":
     companion.SHARED = ".as if the disk were another node's"
 sys.exit(run(["node", sys.argv[1]]))

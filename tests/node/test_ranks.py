@@ -181,6 +181,34 @@ def test_a_node_that_is_asked_to_stop_ends_the_run_in_order(make):
     assert nodes.left() == []
 
 
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_all_nodes_are_asked_to_stop_at_once(make, restarts):
+    nodes = make()
+    started = nodes.start(SLEEP, limits=Limits(seconds=120, preemptions=restarts))
+    nodes.until("node-1/log.txt", "node 1 of 2")
+    for process in reversed(started):  # twice, as Slurm and SkyPilot do
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+    assert nodes.codes(started) == [5, 5]
+    assert json.loads(nodes.read("heartbeat.json"))["phase"] == (
+        "interrupted" if restarts else "ended"
+    )
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_node_that_is_stopped_while_it_prepares_was_taken_away(make, cancelled):
+    nodes = make()
+    if cancelled:
+        nodes.store.put("a1/cancelled", b"")
+    limits = Limits(seconds=120, preemptions=1)
+    first, second = nodes.start(TRAIN, limits=limits, environment={"SLOW": "1"})
+    nodes.until("heartbeat.json", "preparing")
+    second.send_signal(signal.SIGTERM)
+    codes = nodes.codes([first, second])
+    phase = json.loads(nodes.read("heartbeat.json"))["phase"]
+    assert (codes, phase) == (([5, 5], "ended") if cancelled else ([3, 3], "interrupted"))
+
+
 def test_a_command_that_fails_on_another_node_fails_the_run(make):
     nodes = make()
     script = SLEEP.replace("time.sleep(100)", "time.sleep(100) if rank == 0 else sys.exit(9)")
