@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.errors import OutsideError, RunnerError
 from runner.files import write_atomically
-from runner.node import job, ray
+from runner.node import job, ray, shared_memory
 from runner.node.channel import TRAINER_LOG, Channel
 from runner.node.checkpoints import fetch, step_of
 from runner.node.company import SHARED, about_this_node
@@ -216,7 +216,9 @@ class _Companion:
             if (summary := self.rewards.advance()) != before:
                 self.fellows.tell("rewards", summary=summary.model_dump())
         if self.sampler.is_due(SAMPLE_SECONDS):
-            self.sampler.sample(job.marked_processes(self.task.job))
+            processes = job.marked_processes(self.task.job)
+            shared_memory.note(self.folder, processes)
+            self.sampler.sample(processes)
         self.mirror.advance()
         self.look_at_ends()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 from nodes import IPS, KEY, Nodes
 
 from runner.errors import OutsideError
-from runner.node import line, ranks
+from runner.node import company, line, ranks
 from runner.node.checkpoints import newest_complete
 from runner.node.line import Door, Line, WrongKey, dial
 from runner.node.task import Limits
@@ -272,6 +273,23 @@ def test_a_start_that_finds_the_end_lets_the_others_go(make):
         nodes.home(rank).parent.rename(nodes.folder / f"before-{rank}")
     assert nodes.run(TRAIN) == [0, 0]
     assert not nodes.read("log.txt", epoch=2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [("0,1,2", 3), ("-1", 0), ("", 0), ("GPU-5fd,GPU-77a", 2), (None, 4)]
+)
+def test_gpus_are_those_that_a_process_sees(tmp_path, monkeypatch, visible, count):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nfor n in 0 1 2 3; do echo GPU $n: H100; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert company.gpu_count() == count
+    monkeypatch.setenv("PATH", "/nowhere")
+    if visible is None:
+        assert company.gpu_count() is None  # and then nobody says that there are too few
 
 
 # --- Who is who.
