@@ -15,7 +15,7 @@ import pytest
 from nodes import IPS, KEY, Nodes
 
 from runner.errors import OutsideError
-from runner.node import company, line, ranks
+from runner.node import companion, company, line, ranks
 from runner.node.checkpoints import newest_complete
 from runner.node.line import Door, Line, WrongKey, dial
 from runner.node.task import Limits
@@ -290,6 +290,18 @@ def test_gpus_are_those_that_a_process_sees(tmp_path, monkeypatch, visible, coun
     monkeypatch.setenv("PATH", "/nowhere")
     if visible is None:
         assert company.gpu_count() is None  # and then nobody says that there are too few
+
+
+def test_what_is_here_is_found_by_the_path_of_node_0_too(tmp_path):
+    here, there = tmp_path / "start-1" / "code", tmp_path / "start-0" / "code"
+    [link] = companion._linked(str(here), str(there))
+    (here / "train.py").write_text("here")
+    assert (there / "train.py").read_text() == "here"
+    assert list(companion._linked(str(here), str(there))) == []  # it is there already
+    with pytest.raises(OutsideError, match="where node 0 has it: Not a directory"):
+        list(companion._linked(str(here), str(here / "train.py" / "code")))
+    link.unlink()
+    assert (here / "train.py").exists()
 
 
 # --- Who is who.
