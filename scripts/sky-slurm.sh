@@ -6,6 +6,7 @@
 #     scripts/sky-slurm.sh up DIR        from nothing (minutes) or what is missing (seconds)
 #     scripts/sky-slurm.sh down DIR      stops every process; DIR stays, for the next `up`
 #     scripts/sky-slurm.sh status DIR    what answers; exit code 1 where something does not
+#     scripts/sky-slurm.sh packages DIR  the packages of Debian alone, which `up` installs too
 #     scripts/sky-slurm.sh stop-server DIR    the API server alone: Slurm's jobs go on, until `up`
 #
 # SKY_SLURM_PORT (46600) is the first of the 100 ports it uses: two of them side by side need two
@@ -20,7 +21,7 @@ fail() {
 }
 say() { echo "sky-slurm: $*"; }
 
-[ $# -eq 2 ] || fail "usage: scripts/sky-slurm.sh up|down|status|stop-server DIR"
+[ $# -eq 2 ] || fail "usage: scripts/sky-slurm.sh up|down|status|packages|stop-server DIR"
 command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -146,6 +147,7 @@ report() {
 
 case $command in
     up | down | status) "$command" ;;
+    packages) install_packages ;;
     stop-server) stop_server ;;
-    *) fail "'$command' is none of up, down, status, stop-server" ;;
+    *) fail "'$command' is none of up, down, status, packages, stop-server" ;;
 esac

@@ -1,5 +1,7 @@
 """A real SkyPilot on a real Slurm of this machine, and registries whose runs go there.
 
+They run where RUNNER_TESTS_MANDATORY says `sky`, as .ci/run and `make test-all` do, since bringing
+it up changes the machine: an account, two names in /etc/hosts, Debian's packages of Slurm.
 ROLLBOOK_SKY=DIR uses what `scripts/sky-slurm.sh up DIR` has brought up, and leaves it up: a quick
 way to work on these tests. RUNNER_TRAIN_PYTHON names a training environment other than .venv-train.
 """
@@ -17,7 +19,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / folder) for folder in ("github", "e2e")]
 
-from sky_host import LOCK, ROOT, SkyHost, lacks  # noqa: E402
+from sky_host import LOCK, ROOT, SkyHost  # noqa: E402
 from sky_registry import SkyRegistry, make_registry  # noqa: E402
 from stand_in_s3 import S3, serving_s3  # noqa: E402
 
@@ -28,19 +30,20 @@ GIT_CONFIG = """\
 [init]
     defaultBranch = main
 """
+REASON = "it changes this machine; as root on Debian: RUNNER_TESTS_MANDATORY=sky"
 MakeRegistry = Callable[[str], SkyRegistry]
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Everything here needs root and Debian; where it is mandatory, their lack fails."""
-    mandatory = "sky" in os.environ.get("RUNNER_TESTS_MANDATORY", "")
+    """Everything here runs where it is asked for; then what it lacks is a failure."""
+    wanted = "sky" in os.environ.get("RUNNER_TESTS_MANDATORY", "") or "ROLLBOOK_SKY" in os.environ
     for item in items:
         if "tests/sky/" not in str(item.path):
             continue
         item.add_marker(pytest.mark.sky)
         item.add_marker(pytest.mark.timeout(1200))
-        if not mandatory and (reason := lacks()):
-            item.add_marker(pytest.mark.skip(reason=reason))
+        if not wanted:
+            item.add_marker(pytest.mark.skip(reason=REASON))
 
 
 @pytest.fixture(scope="session")

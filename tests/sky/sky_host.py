@@ -18,16 +18,6 @@ UP_SECONDS = 600.0
 """From nothing: packages of Debian, the server's environment, and a cache of wheels."""
 
 
-def lacks() -> str:
-    """Return why the script cannot run on this machine; empty when it can."""
-    if os.geteuid() != 0:
-        return "scripts/sky-slurm.sh needs root: it starts Slurm's daemons and an sshd"
-    release = Path("/etc/os-release")
-    if not release.exists() or "debian" not in release.read_text():
-        return "scripts/sky-slurm.sh needs Debian, whose packages of Slurm it uses"
-    return ""
-
-
 class SkyHost:
     """What the script has brought up in `folder`."""
 
