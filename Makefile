@@ -36,6 +36,7 @@ bench:
 	@scripts/control-env.sh $(CONTROL)
 	@$(CONTROL)/bin/python -m benchmarks.startup
 	@$(CONTROL)/bin/python -m benchmarks.validation
+	@$(CONTROL)/bin/python -m benchmarks.launching
 
 clean:
 	rm -rf .demo .venv .venv-train .cache build dist *.egg-info
