@@ -31,6 +31,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.launchers.skypilot.task import sky_task
+from runner.node.task import NodeTask
+
 HERE = Path(__file__).parent
 STAND_IN = HERE.parent / "tests" / "sky_stand_in"
 OWN_SECONDS = 2.0
@@ -173,23 +176,15 @@ def apply_seconds(bench: Bench) -> tuple[float, float]:
     return seconds, told["own"]
 
 
-def plain_seconds(bench: Bench, runs: int) -> float:
-    """Return the seconds of a plain client that launches the tasks of as many runs."""
-    bundle = bench.folder.parent / "bundle"
-    bundle.mkdir()
-    sent = next((bench.folder / ".rollbook" / "scratch").glob("*/bundle"))
+def plain_seconds(bench: Bench) -> float:
+    """Return the seconds of a plain client that launches the very tasks that apply has sent."""
     tasks = {}
-    for number in range(runs):
-        own = bundle / str(number)
+    for sent in sorted((bench.folder / ".rollbook" / "scratch").glob("*/bundle")):
+        task = NodeTask.model_validate_json((sent / sent.parent.name / "task.json").read_bytes())
+        own = bench.folder.parent / "plain" / task.job
         shutil.copytree(sent, own)
-        (own / "number").write_text(str(number))
-        tasks[f"plain-{number}"] = {
-            "num_nodes": 1,
-            "workdir": str(own),
-            "resources": {"ordered": [{"infra": "slurm/pool", "cpus": "2+"}]},
-            "setup": "true",
-            "run": "true",
-        }
+        (own / "another").write_text(task.job)  # or the server would have it already
+        tasks[f"plain-{task.job}"] = sky_task(task, own)
     bench.tasks.write_text(json.dumps(tasks))
     return _run(bench, [sys.executable, "-c", PLAIN, str(bench.tasks)])[0]
 
@@ -204,7 +199,7 @@ def measure(runs: int) -> Pair:
     """Return one pair, on a registry and a server of its own."""
     with tempfile.TemporaryDirectory() as name, benched(Path(name), runs) as bench:
         applied, own = apply_seconds(bench)
-        return Pair(applied, own, plain_seconds(bench, runs))
+        return Pair(applied, own, plain_seconds(bench))
 
 
 def main() -> int:

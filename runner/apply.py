@@ -120,6 +120,7 @@ def claim(
         planned[:] = [(plan, runs)]
         draft = Draft(snapshot)
         launched = [run for run in runs if run.action.action == "launch"]
+        snapshot.records(run.resolved.run_id for run in launched)  # read by one process
         if launched:
             check_places(workspace, launcher)
         for run in launched:

@@ -15,7 +15,12 @@ class Commits:
 
     def __init__(self, workspace: Workspace) -> None:
         self._repository = workspace.repository
+        self._trees: dict[str, CommitTree] = {}
         self._read: dict[str, tuple[Resolver, dict[str, LoadedExperiment]]] = {}
+
+    def tree(self, commit: str) -> CommitTree:
+        """Return the files of `commit`; what has been read of them is kept."""
+        return self._trees.setdefault(commit, CommitTree(self._repository, commit))
 
     def run(self, commit: str, record: RunRecord) -> ResolvedRun:
         """Return the recorded run as the specs of `commit` say it.
@@ -35,7 +40,7 @@ class Commits:
         )
 
     def _load(self, commit: str) -> tuple[Resolver, dict[str, LoadedExperiment]]:
-        tree = CommitTree(self._repository, commit)
+        tree = self.tree(commit)
         experiments = load_experiments(tree).experiments
         resolver = Resolver(tree, load_registry(tree), experiments)
         return resolver, {experiment.name: experiment for experiment in experiments}

@@ -10,13 +10,14 @@ be two jobs all the same, the lease in the run store lets one of them train.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from runner.cancel import stop_former, submitting
 from runner.errors import OutsideError, RunnerError, Unclear
-from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.record import Attempt, RunRecord, advance, now
@@ -24,16 +25,19 @@ from runner.node.checkpoints import newest_complete
 from runner.node.task import NodeTask
 from runner.nonces import is_untried, note_tried
 from runner.observation import name_of
-from runner.parallel import in_parallel
+from runner.parallel import in_background, in_parallel
 from runner.recorded import Commits
 from runner.runfolder import open_run_store
 from runner.secrecy import redactor
+from runner.spec.resolve import ResolvedRun
 from runner.sync import is_here
-from runner.tasks import node_task, recorded_launch
+from runner.tasks import Ground, Launch, ground, node_task, recorded_launch
 from runner.workspace import Workspace
 
 WORKERS = 16
 """Submissions at once; a server takes about as many in."""
+PREPARING = 4
+"""Tasks laid out at once; most of it is git's work."""
 _FAILED = "not submitted: "
 """What the reason of a claim begins with whose submission is known to have failed."""
 
@@ -67,19 +71,27 @@ def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, 
     with submitting(workspace):
         snapshot = workspace.ledger.fetch()  # inside: a claim may have been cancelled meanwhile
         mine = _claims(snapshot, launcher)
+        why_not = {record.run_id: _later(launcher, record) for record in mine}
+        looking = in_background(lambda: _find(launcher, mine))
+        ready = _prepare(workspace, snapshot, [r for r in mine if not why_not[r.run_id]])
         try:
-            jobs = launcher.find([name_of(record) for record in mine]) if mine else {}
+            jobs = looking.result()
         except RunnerError as error:
             return _nobody_asked(workspace, launcher, mine, error.message)
-        found = [_Sent(r, jobs[name_of(r)], None) for r in mine if name_of(r) in jobs]
-        others = [record for record in mine if name_of(record) not in jobs]
-        why_not = {record.run_id: _later(launcher, record) for record in others}
-        due = _take_up(workspace, launcher, [r for r in others if not why_not[r.run_id]])
-        sent = _send(workspace, launcher, snapshot, due)
+        found = [_Sent(r, jobs[r.run_id], None) for r in mine if r.run_id in jobs]
+        due = [one for one in ready if one.record.run_id not in jobs]
+        sent = _send(workspace, launcher, _take_up(workspace, launcher, due))
         _record(workspace, launcher, [*found, *sent])
-    left = [r for r in others if why_not[r.run_id]]
+    left = [r for r in mine if why_not[r.run_id] and r.run_id not in jobs]
     later = [Launched(r.run_id, r.latest.number, None, None, why_not[r.run_id]) for r in left]
     return (*map(_launched, [*found, *sent]), *later)
+
+
+def _find(launcher: Launcher, mine: Sequence[RunRecord]) -> dict[str, str]:
+    """Return the jobs that there are of claims, by run."""
+    names = {name_of(record): record.run_id for record in mine}
+    found = launcher.find(list(names)) if names else {}
+    return {names[name]: job for name, job in found.items()}
 
 
 def _nobody_asked(
@@ -115,38 +127,40 @@ def _later(launcher: Launcher, record: RunRecord) -> str:
     )
 
 
-def _take_up(workspace: Workspace, launcher: Launcher, due: Sequence[RunRecord]) -> list[RunRecord]:
+def _take_up(workspace: Workspace, launcher: Launcher, due: Sequence[_Prepared]) -> list[_Prepared]:
     """Return `due`, with those claims made young again on the ledger that others have tried.
 
     Whoever is interrupted during the next try then leaves a claim that is not tried again at once.
     Left out is what somebody else was faster with.
     """
-    tried = [r for r in due if launcher.unseen and not is_untried(r.latest.nonce)]
-    for record in due:
+    records = {one.record.run_id: one.record for one in due}
+    tried = {
+        run_id: record
+        for run_id, record in records.items()
+        if launcher.unseen and not is_untried(record.latest.nonce)
+    }
+    for record in records.values():
         note_tried(record.latest.nonce)
     if not tried:
         return list(due)
     renewed = {"claimed_at": now(), "reason": ""}
-    taken: dict[str, RunRecord] = {}
+    taken: set[str] = set()
 
     def step(newest: Snapshot) -> Changes:
         draft = Draft(newest)
         taken.clear()
-        for record in tried:
-            current = newest.record(record.run_id)
-            if current is not None and current.latest == record.latest:
+        for run_id, current in newest.records(tried).items():
+            if current.latest == tried[run_id].latest:
                 attempt = current.latest.model_copy(update=renewed)
-                taken[record.run_id] = current.with_latest(attempt)
-                draft.put_record(taken[record.run_id])
+                draft.put_record(current.with_latest(attempt))
+                taken.add(run_id)
         return draft.changes(f"Take up {', '.join(taken)}")
 
     workspace.ledger.transact(step)
-    return [r for r in due if r not in tried] + list(taken.values())
+    return [one for one in due if one.record.run_id in taken or one.record.run_id not in tried]
 
 
-def _send(
-    workspace: Workspace, launcher: Launcher, snapshot: Snapshot, due: Sequence[RunRecord]
-) -> list[_Sent]:
+def _send(workspace: Workspace, launcher: Launcher, due: Sequence[_Prepared]) -> list[_Sent]:
     """Submit `due` in parallel; a local launcher's jobs one by one, as they queue in that order."""
 
     def submit(one: _Prepared) -> _Sent:
@@ -158,8 +172,7 @@ def _send(
         except RunnerError as error:
             return _Sent(one.record, None, error)
 
-    workers = 1 if launcher.name == "local" else min(WORKERS, len(due))
-    futures = in_parallel(submit, _prepared(workspace, snapshot, due), workers)
+    futures = in_parallel(submit, due, 1 if launcher.name == "local" else WORKERS)
     done = [future.result() for future in futures if not future.exception()]
     if len(done) < len(futures):  # a fault of ours: what was submitted is recorded all the same
         _record(workspace, launcher, done)
@@ -167,31 +180,47 @@ def _send(
     return done
 
 
-def _prepared(
-    workspace: Workspace, snapshot: Snapshot, due: Sequence[RunRecord]
-) -> Iterator[_Prepared]:
-    """Yield the tasks of claims, with their files laid out."""
-    commits = Commits(workspace)
-    for record in due:
+def _prepare(
+    workspace: Workspace, snapshot: Snapshot, records: Sequence[RunRecord]
+) -> list[_Prepared]:
+    """Return the tasks of claims, with their files laid out."""
+    commits, lock = Commits(workspace), threading.Lock()
+
+    @functools.cache
+    def start() -> Ground:
+        found = ground(workspace)
+        found.snapshot.records(record.run_id for record in records)  # read by one process
+        return found
+
+    def prepare(record: RunRecord) -> _Prepared:
+        attempt = record.latest
         try:
-            yield _Prepared(record, _task(workspace, snapshot, record, commits), None)
+            with lock:
+                resolved = commits.run(attempt.commit, record)
+                launch = _launch(workspace, snapshot, record, resolved, start())
+            tree = commits.tree(attempt.commit)
+            return _Prepared(record, node_task(workspace, resolved, tree, launch), None)
         except RunnerError as error:
-            yield _Prepared(record, None, error)
+            return _Prepared(record, None, error)
+
+    return [future.result() for future in in_parallel(prepare, records, PREPARING)]
 
 
-def _task(
-    workspace: Workspace, snapshot: Snapshot, record: RunRecord, commits: Commits
-) -> NodeTask:
+def _launch(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    record: RunRecord,
+    resolved: ResolvedRun,
+    start: Ground,
+) -> Launch:
     attempt = record.latest
-    resolved = commits.run(attempt.commit, record)
     upstream_id = resolved.inputs.upstream
-    launch = recorded_launch(workspace, resolved, f"a{attempt.number}", attempt.nonce)._replace(
+    label = f"a{attempt.number}"
+    return recorded_launch(workspace, resolved, label, attempt.nonce, start)._replace(
         upstream=snapshot.record(upstream_id) if upstream_id else None,
         resume=_resumable(workspace, record),
         candidates=attempt.candidates,
     )
-    tree = CommitTree(workspace.repository, attempt.commit)
-    return node_task(workspace, resolved, tree, launch)
 
 
 def _resumable(workspace: Workspace, record: RunRecord) -> str | None:
@@ -215,10 +244,12 @@ def _record(workspace: Workspace, launcher: Launcher, sent: Sequence[_Sent]) -> 
         why = f"{_FAILED}{shown.text(one.error.message)}" if known and one.error else ""
         return attempt.model_copy(update={"reason": why})
 
+    run_ids = [one.record.run_id for one in sent]
+
     def step(newest: Snapshot) -> Changes:
-        draft = Draft(newest)
+        draft, known = Draft(newest), newest.records(run_ids)
         for one in sent:
-            current = newest.record(one.record.run_id)
+            current = known.get(one.record.run_id)
             if current and _is_same(current, one) and current.latest.state == "claimed":
                 draft.put_record(current.with_latest(after(one, current.latest)))
         ids = ", ".join(one.record.run_id for one in sent if one.job)
@@ -226,9 +257,9 @@ def _record(workspace: Workspace, launcher: Launcher, sent: Sequence[_Sent]) -> 
 
     if not sent:
         return
-    newest = workspace.ledger.transact(step)
+    known = workspace.ledger.transact(step).records(run_ids)
     for one in sent:
-        current = newest.record(one.record.run_id)
+        current = known.get(one.record.run_id)
         if one.job and not (current and _is_same(current, one) and current.latest.job == one.job):
             launcher.cancel(one.job)
 

@@ -15,6 +15,7 @@ from runner.forecast.cost import rates
 from runner.git.repository import CommitTree
 from runner.ledger.prices import PriceList, read_prices
 from runner.ledger.record import RunRecord
+from runner.ledger.snapshot import Snapshot
 from runner.node.task import Input, Limits, NodeTask
 from runner.registry import Environment
 from runner.runfolder import open_run_store
@@ -59,16 +60,37 @@ class Launch(NamedTuple):
     """The ledger's."""
 
 
-def recorded_launch(
-    workspace: Workspace, resolved: ResolvedRun, attempt: str, nonce: str
-) -> Launch:
-    """Return an attempt or repeat that the ledger records, with the registry's own places.
+class Ground(NamedTuple):
+    """What is the same for all that is launched on one state of the ledger."""
+
+    snapshot: Snapshot
+    node_variables: tuple[str, ...]
+    prices: PriceList | None
+
+
+def ground(workspace: Workspace) -> Ground:
+    """Return what launches start from now.
 
     Raises Refused when the settings in force cannot be read.
     """
     snapshot = workspace.ledger.snapshot()
     permitting = in_force(workspace.repository, workspace.registry, snapshot)
-    spec, record = resolved.run.spec, snapshot.record(resolved.run_id)
+    return Ground(snapshot, permitting.node_variables, read_prices(snapshot))
+
+
+def recorded_launch(
+    workspace: Workspace,
+    resolved: ResolvedRun,
+    attempt: str,
+    nonce: str,
+    start: Ground | None = None,
+) -> Launch:
+    """Return an attempt or repeat that the ledger records, with the registry's own places.
+
+    Raises as `ground`, which is asked where there is no `start`.
+    """
+    start = start or ground(workspace)
+    spec, record = resolved.run.spec, start.snapshot.record(resolved.run_id)
     return Launch(
         attempt,
         nonce,
@@ -78,8 +100,8 @@ def recorded_launch(
             seconds=spec.resources.max_duration,
             usd=budget_left(spec, record if attempt.startswith("a") else None),
         ),
-        node_variables=permitting.node_variables,
-        prices=read_prices(snapshot),
+        node_variables=start.node_variables,
+        prices=start.prices,
     )
 
 
