@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ class SkyRegistry(LiveRegistry):
         super().__init__(folder / "clone", folder / "origin.git", folder / "home")
         self.host, self.s3 = host, s3
         self.environment |= host.environment | s3.environment
+        # DVC, and the `python` with which it runs stages.
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
         self.prefix = folder.name
 
     def apply(self, *arguments: str) -> None:
