@@ -5,6 +5,7 @@ Nothing records such a run. It takes the work tree's files, and leaves its own i
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from runner.errors import Refused
 from runner.estimate import open_at_once
 from runner.launchers.skypilot.bundle import bundle
-from runner.launchers.skypilot.task import as_yaml, sky_task
+from runner.launchers.skypilot.task import RANKS_KEY, as_yaml, sky_task
 from runner.node.task import Limits, NodeTask
 from runner.scratch import FOLDER, LABEL
 from runner.spec.check import LoadedExperiment
@@ -42,9 +43,22 @@ def write(workspace: Workspace, loaded: LoadedExperiment, folder: Path) -> str:
     finally:
         shutil.rmtree(task.scratch, ignore_errors=True)
     config = sky_task(task, Path(SENT))
+    names = [name for name in config.pop("secrets", {}) if _is_needed(name, task)]
+    if names:
+        config["secrets"] = dict.fromkeys(names)
     (folder / TASK).write_text(as_yaml(config))
-    given = "".join(f" --secret {name}" for name in config.get("secrets", {}))
+    given = "".join(f" --secret {_given(name)}" for name in names)
     return f"cd {shlex.quote(str(folder))} && sky jobs launch {TASK}{given}"
+
+
+def _is_needed(name: str, task: NodeTask) -> bool:
+    """Whether a value of `name` has to be given; a node's variables may be unset, as here."""
+    return name not in task.node_variables or name in os.environ
+
+
+def _given(name: str) -> str:
+    """Return a secret as `sky jobs launch` takes it: from the environment, or made now."""
+    return f"{name}=$(openssl rand -hex 32)" if name == RANKS_KEY else name
 
 
 def _task(workspace: Workspace, resolved: ResolvedRun) -> NodeTask:

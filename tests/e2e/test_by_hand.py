@@ -19,14 +19,18 @@ SPEC = script_spec("--save-every", 4, steps=4, more="secrets: [TOKEN]\n")
 def written(registry: LiveRegistry, tmp_path: Path) -> Path:
     registry.merge({"registry.yaml": with_secret(registry), "smoke/hand": SPEC})
     folder = tmp_path / "task"
-    answer = registry.runner("render", "smoke/hand", "--what", "task", "--to", str(folder))
+    command = ("render", "smoke/hand", "--what", "task", "--to", str(folder))
+    answer = registry.runner(*command, AWS_REGION="nowhere")
     assert answer.code == 0, answer
-    assert answer.out == f"cd {folder} && sky jobs launch task.yaml --secret TOKEN\n"
+    # To SkyPilot a name without a value is one that it has the value of: it would wait for ever.
+    given = "--secret TOKEN --secret AWS_REGION"
+    assert answer.out == f"cd {folder} && sky jobs launch task.yaml {given}\n"
     return folder
 
 
 def with_secret(registry: LiveRegistry) -> str:
-    return (registry.root / "registry.yaml").read_text() + "secrets: {'*': [TOKEN]}\n"
+    text = (registry.root / "registry.yaml").read_text()
+    return f"{text}secrets: {{'*': [TOKEN]}}\nnode_variables: [AWS_SESSION_TOKEN, AWS_REGION]\n"
 
 
 def test_a_folder_trains_by_itself(registry, written, tmp_path):

@@ -31,7 +31,7 @@ COMMENTS = {
     "workdir": "What every node is sent: the commit's code, task.json, the runner, pinned lists.",
     "resources": "Where it may run.",
     "envs": "What setup and run read; all else that a spec says is in task.json.",
-    "secrets": "Names only; whoever submits it gives the values.",
+    "secrets": "Names only; whoever submits it gives each a value. Without one it never starts.",
     "volumes": "Kept between runs: environments, downloaded models.",
     "api_server_access": "A node gets no credentials of SkyPilot.",
     "setup": "Pinned environments, made once and kept in $ROLLBOOK_CACHE.",
