@@ -140,6 +140,7 @@ def node_task(
         inputs=dvc_inputs(spec, tree),
         data_remote=launch.data_remote,
         checkpoint_remote=dvc_remote_url(workspace, workspace.registry.dvc_remotes.checkpoints),
+        endpoints=_endpoints(workspace),
         upstream=_export(launch.upstream) if launch.upstream else None,
         resume=launch.resume,
         node_variables=launch.node_variables,
@@ -196,17 +197,35 @@ def dvc_remote_url(workspace: Workspace, name: str) -> str:
 
     Raises OutsideError when neither .dvc/config nor .dvc/config.local knows the remote.
     """
-    folder = workspace.root / ".dvc"
-    config = configparser.ConfigParser(interpolation=None)
-    config.read([folder / "config", folder / "config.local"])
-    section = f"'remote \"{name}\"'"
+    config, section = _dvc_config(workspace), _remote(name)
     if not config.has_option(section, "url"):
         raise OutsideError(
             f"DVC has no remote `{name}`, which registry.yaml names",
             cure=f"dvc remote add {name} <folder or URL>",
         )
-    url = config.get(section, "url")
-    return resolve_location(url, folder)
+    return resolve_location(config.get(section, "url"), workspace.root / ".dvc")
+
+
+def _endpoints(workspace: Workspace) -> dict[str, str]:
+    """Return the servers that DVC's configuration names for the registry's remotes, by URL."""
+    config, remotes = _dvc_config(workspace), workspace.registry.dvc_remotes
+    return {
+        dvc_remote_url(workspace, name): config.get(_remote(name), "endpointurl")
+        for name in (remotes.data, remotes.checkpoints)
+        if config.has_option(_remote(name), "endpointurl")
+    }
+
+
+def _dvc_config(workspace: Workspace) -> configparser.ConfigParser:
+    folder = workspace.root / ".dvc"
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([folder / "config", folder / "config.local"])
+    return config
+
+
+def _remote(name: str) -> str:
+    """Return how DVC's configuration calls the section of a remote."""
+    return f"'remote \"{name}\"'"
 
 
 def train_python(workspace: Workspace, spec: Experiment) -> str:

@@ -233,19 +233,16 @@ def _fault(folder: Path) -> str:
     return f"{changed[0]} is not what was saved" if changed else ""
 
 
-def export(
-    checkpoint: SavedCheckpoint | None, workspace: Path, remote_url: str, *, upload: bool
-) -> str | None:
-    """Hand the export of `checkpoint` to DVC, and return its digest; None when there is none.
+def export(checkpoint: SavedCheckpoint | None, dvc: DvcWorkspace, *, upload: bool) -> str | None:
+    """Hand the export of `checkpoint` to `dvc`, and return its digest; None when there is none.
 
     Without `upload` only its digest is found, for a repeat, which is compared and not kept.
     Raises OutsideError when the remote does not take it.
     """
     if checkpoint is None or checkpoint.export is None:
         return None
-    target = workspace / "checkpoint"
+    target = dvc.folder / "checkpoint"
     shutil.copytree(checkpoint.export, target)
-    dvc = DvcWorkspace(workspace, remote_url)
     md5 = dvc.add(target)
     if upload:
         patiently(lambda: dvc.push(target))

@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from runner.errors import OutsideError
-from runner.node.task import Input
+from runner.node.task import Input, NodeTask
 
 PULL_DEADLINE = 3600.0
 _REMOTE = "remote"
@@ -24,12 +24,12 @@ _AFTER_TARGETS = "Is your cache up to date?"
 class DvcWorkspace:
     """A folder in which DVC works without git, with one remote."""
 
-    def __init__(self, folder: Path, remote_url: str) -> None:
-        """Make `folder` a DVC workspace whose remote is `remote_url`."""
+    def __init__(self, folder: Path, remote_url: str, endpoint: str = "") -> None:
+        """Make `folder` a DVC workspace whose remote is `remote_url`, at the server `endpoint`."""
         self.folder = folder
         configuration = folder / ".dvc" / "config"
         configuration.parent.mkdir(parents=True, exist_ok=True)
-        _write_configuration(configuration, remote_url)
+        _write_configuration(configuration, remote_url, endpoint)
 
     def pull(self, inputs: Iterable[Input]) -> None:
         """Bring `inputs` to their paths.
@@ -77,6 +77,11 @@ class DvcWorkspace:
             )
 
 
+def workspace_of(task: NodeTask, folder: Path, remote_url: str) -> DvcWorkspace:
+    """Make `folder` a DVC workspace of the task's remote at `remote_url`."""
+    return DvcWorkspace(folder, remote_url, task.endpoints.get(remote_url, ""))
+
+
 def _reason(said: list[str]) -> str:
     """Return in one line what DVC says went wrong."""
     starts = (n for n, line in enumerate(said, 1) if line.endswith("for following targets:"))
@@ -89,13 +94,14 @@ def _reason(said: list[str]) -> str:
     return (errors or said or ["no message"])[-1].removeprefix("ERROR: ")
 
 
-def _write_configuration(path: Path, remote_url: str) -> None:
+def _write_configuration(path: Path, remote_url: str, endpoint: str) -> None:
     # DVC reads it with this library: a URL with `#`, quotes or spaces survives.
     from configobj import ConfigObj
 
     core = {"no_scm": "true", "analytics": "false", "check_update": "false", "remote": _REMOTE}
     # Verified: an object whose content is not what its name says is refused.
     remote = {"url": remote_url, "verify": "true"}
+    remote |= {"endpointurl": endpoint} if endpoint else {}
     config = ConfigObj({"core": core, f'remote "{_REMOTE}"': remote}, encoding="utf-8")
     with path.open("wb") as file:
         config.write(file)

@@ -12,7 +12,7 @@ from runner.datasets.source import exists
 from runner.errors import OutsideError
 from runner.node import cpu, wandb
 from runner.node.checkpoints import restore, step_of
-from runner.node.data import DvcWorkspace
+from runner.node.data import workspace_of
 from runner.node.evidence import versions
 from runner.node.job import temporary_folder
 from runner.node.ranks import KEY
@@ -76,7 +76,7 @@ def bring(task: NodeTask, *, is_there: bool = False) -> tuple[Layout, int | None
     scratch.mkdir(parents=True, exist_ok=True)
     _check_python(task)
     if not is_there:
-        DvcWorkspace(scratch / "inputs", task.data_remote).pull(task.inputs)
+        workspace_of(task, scratch / "inputs", task.data_remote).pull(task.inputs)
     return _layout(task, TRAINERS[task.spec.pin.name], scratch, is_there=is_there)
 
 
@@ -170,7 +170,7 @@ def _model(task: NodeTask, scratch: Path, *, is_there: bool) -> str:
         if task.upstream is None:
             raise OutsideError("the task does not say which export it starts from")
         if not is_there:
-            workspace = DvcWorkspace(scratch / "upstream", task.checkpoint_remote)
+            workspace = workspace_of(task, scratch / "upstream", task.checkpoint_remote)
             workspace.pull([Input(path="model", md5=task.upstream.md5)])
         return str(scratch / "upstream" / "model")
     if model.source in ("dvc", "path"):

@@ -106,6 +106,8 @@ class NodeTask(Section):
     data_remote: str
     """URL or absolute path of the DVC remote of data."""
     checkpoint_remote: str
+    endpoints: dict[str, str] = Field(default={})
+    """By the URL of a remote, the server that has it, where DVC's configuration names one."""
     upstream: Input | None = None
     """Export on the checkpoints remote that `model: {source: run}` starts from."""
     resume: str | None = None

@@ -15,6 +15,7 @@ from runner.node.channel import CONFIG, EVIDENCE, REWARDS, TRAINER_LOG, Channel
 from runner.node.checkpoints import CheckpointPublisher, export
 from runner.node.company import Company
 from runner.node.continuation import earlier_metrics, earlier_rewards
+from runner.node.data import workspace_of
 from runner.node.observe import MachineSampler, MetricsFollower
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, reward_log
@@ -123,8 +124,8 @@ class Training:
         if self._task.spec.checkpoints.export == "none" or is_trial or not final:
             return Saved(step, None)
         is_attempt = self._task.attempt.startswith("a")
-        remote = self._task.checkpoint_remote
-        return Saved(step, export(newest, self._scratch / "export", remote, upload=is_attempt))
+        dvc = workspace_of(self._task, self._scratch / "export", self._task.checkpoint_remote)
+        return Saved(step, export(newest, dvc, upload=is_attempt))
 
     def write_evidence(self, exit_code: int, stopped: Stop, saved: Saved, seconds: float) -> None:
         """Write what was found, to be published."""

@@ -52,6 +52,19 @@ def test_a_folder_trains_by_itself(registry, written, tmp_path):
     assert not [one for one in registry.ledger_files() if one.startswith("runs/")]
 
 
+def test_a_server_that_dvc_names_for_a_remote_goes_with_the_task(registry, tmp_path):
+    dvc = (registry.root / ".dvc/config").read_text()
+    section = "['remote \"data\"']\n"
+    assert section in dvc
+    named = dvc.replace(section, f"{section}    endpointurl = http://store.example:9000\n")
+    registry.merge({".dvc/config": named, "smoke/hand": script_spec()})
+    folder = tmp_path / "task"
+    registry.succeed("render", "smoke/hand", "--what", "task", "--to", str(folder))
+    (path,) = folder.glob("bundle/*/task.json")
+    task = json.loads(path.read_text())
+    assert task["endpoints"] == {task["data_remote"]: "http://store.example:9000"}
+
+
 def test_nothing_is_written_over(registry, written):
     again = registry.runner("render", "smoke/hand", "--what", "task", "--to", str(written))
     assert (again.code, again.out) == (1, "")

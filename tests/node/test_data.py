@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,32 @@ def test_what_was_pushed_is_pulled_by_its_digest_alone(tmp_path, jsonl):
     with pytest.raises(OutsideError, match="dvc pull failed: the remote has no other") as caught:
         puller.pull([Input(path="other", md5="0" * 32)])
     assert "dvc push" in caught.value.cure
+
+
+def test_a_remote_on_a_server_of_ones_own_is_found_there(tmp_path, jsonl, monkeypatch):
+    from moto.server import ThreadedMotoServer
+
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    try:
+        put = urllib.request.Request(f"{endpoint}/bucket", method="PUT")  # noqa: S310
+        urllib.request.urlopen(put, timeout=20).close()  # noqa: S310
+        pusher = DvcWorkspace(tmp_path / "pusher", "s3://bucket/data", endpoint)
+        digest = pusher.add(jsonl.rename(tmp_path / "pusher" / "rows.jsonl"))
+        pusher.push(tmp_path / "pusher" / "rows.jsonl")
+        puller = DvcWorkspace(tmp_path / "puller", "s3://bucket/data", endpoint)
+        puller.pull([Input(path="rows.jsonl", md5=digest)])
+    finally:
+        server.stop()
+        server._server.server_close()
+    assert len((tmp_path / "puller" / "rows.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
