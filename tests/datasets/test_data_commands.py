@@ -45,7 +45,9 @@ def root(tmp_path, monkeypatch):
 
 
 def runner(folder: Path, *arguments: str):
-    done = CliRunner(mix_stderr=False).invoke(cli, ["-C", str(folder), *arguments], standalone_mode=False)
+    done = CliRunner(mix_stderr=False).invoke(
+        cli, ["-C", str(folder), *arguments], standalone_mode=False
+    )
     if done.exception:
         raise done.exception
     return done.return_value or 0, done.stdout, done.stderr
