@@ -16,7 +16,7 @@ from runner.launchers.local import LocalLauncher
 from runner.ledger.record import RunRecord
 from runner.node.channel import TRAINER_LOG
 from runner.node.task import Evidence, Input, Limits
-from runner.runfolder import AttemptFolder
+from runner.runfolder import LAUNCHER_LOG, AttemptFolder
 from runner.spec.resolve import ResolvedRun
 from runner.spec.tree import WorkTree
 from runner.store import RunStore, open_store
@@ -69,22 +69,20 @@ def run_scratch(
     store = here if launcher.name == "local" else shared.at(f"{FOLDER}/{name}")
     spec = resolved.run.spec
     launch = Launch(
-        LABEL,
-        nonce,
-        store=store.url(),
-        data_remote=_data_source(workspace, launcher, dvc_inputs(spec, tree)),
-        limits=Limits(seconds=LIMIT_SECONDS, steps=steps),
-        upstream=upstream,
-        node_variables=workspace.registry.node_variables,
-        candidates=open_at_once(spec.resources),
-    )
+        LABEL, nonce, store.url(), _data_source(workspace, launcher, dvc_inputs(spec, tree)),
+        Limits(seconds=LIMIT_SECONDS, steps=steps), upstream,
+        node_variables=workspace.registry.node_variables, candidates=open_at_once(spec.resources),
+    )  # fmt: skip
     task = node_task(workspace, resolved, tree, launch)
-    with _released(launcher, name):
-        job = launcher.submit(task)
-        follow_job(launcher, job, AttemptFolder(store, LABEL), title, resolved.run)
-    if store is not here:
-        _fetch(store, here)
-        shared.delete(f"{FOLDER}/{name}")
+    try:
+        with _released(launcher, name):
+            job = launcher.submit(task)
+            follow_job(launcher, job, AttemptFolder(store, LABEL), title, resolved.run)
+            if store is not here:
+                _fetch(store, here, launcher, job)
+    finally:
+        if store is not here:
+            shared.delete(f"{FOLDER}/{name}")
     return AttemptFolder(here, LABEL)
 
 
@@ -107,8 +105,11 @@ def _released(launcher: Launcher, name: str) -> Iterator[None]:
         )
 
 
-def _fetch(store: RunStore, here: RunStore) -> None:
-    """Bring everything but checkpoints to this machine."""
+def _fetch(store: RunStore, here: RunStore, launcher: Launcher, job: str) -> None:
+    """Bring all but checkpoints to this machine; without the node's word, its launcher's lines."""
+    if AttemptFolder(store, LABEL).result() is None:
+        lines = "\n".join(launcher.logs(job, follow=False))
+        here.put(f"{LABEL}/{LAUNCHER_LOG}", lines.encode())
     for name in store.list():
         if "/checkpoints/" not in name and (content := store.get(name)) is not None:
             here.put(name, content)
@@ -117,7 +118,12 @@ def _fetch(store: RunStore, here: RunStore) -> None:
 def say_why_there_is_nothing(part: AttemptFolder) -> int:
     """Print why a scratch run has left no evidence; return the exit code."""
     result = part.result()
-    screen.print_error(result.error if result else "its process was killed", None)
+    screen.print_error(result.error if result else "it ended without a word of its node", None)
+    log = f"{LABEL}/{LAUNCHER_LOG}"
+    if said := part.store.get(log):
+        for line in said.decode(errors="replace").splitlines()[-15:]:
+            screen.say(f"  {line}")
+        screen.say(f"all that its launcher printed: {part.store.url(log)}")
     return EXIT_OUTSIDE
 
 

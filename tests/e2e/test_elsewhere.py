@@ -188,7 +188,8 @@ def test_whoever_stops_a_trial_stops_its_machines(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(launcher: Rented, job: str, *_: object) -> None:
-        wait_until("the job lives", lambda: launcher.left([job]))
+        store = person.registry.root / ".rollbook/store/trials"
+        wait_until("the job trains", lambda: list(store.glob("*/try/epoch-1/metrics.jsonl")))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("runner.scratch.follow_job", interrupted)
@@ -196,6 +197,19 @@ def test_whoever_stops_a_trial_stops_its_machines(
     assert said.code == 130
     assert "waiting until its machines are given back" in said.err
     assert person.registry.processes() == []
+    assert not list((person.registry.root / ".rollbook/store").glob("trials/*"))
+
+
+def test_a_trial_that_never_came_to_train_shows_what_its_launcher_said(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.scratch.follow_job", lambda *_: None)
+    monkeypatch.setattr(Rented, "submit", lambda _, task: task.job)
+    monkeypatch.setattr(Rented, "logs", lambda *_, follow: iter(["pip: no such package"]))
+    said = person.say("try", "steady", *SKYPILOT, "--yes")
+    assert said.code == 3
+    assert "it ended without a word of its node" in said.err
+    assert "  pip: no such package\n" in said.err
 
 
 def test_gpus_of_a_trial_replace_those_of_the_spec(person: Person) -> None:
