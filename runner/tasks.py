@@ -161,7 +161,7 @@ def _lay_out(
     workspace: Workspace, tree: CommitTree | WorkTree, paths: tuple[str, ...], target: Path
 ) -> None:
     if isinstance(tree, CommitTree):
-        workspace.repository.archive(tree.commit, paths, target)
+        tree.archive(paths, target)
         return
     target.mkdir(parents=True)
     for path in paths:

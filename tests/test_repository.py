@@ -189,7 +189,7 @@ def test_an_archive_holds_only_what_was_named(root: Path, tmp_path: Path) -> Non
     commit_files(root, {})
     repository = Repository(root)
     target = tmp_path / "code" / "here"
-    repository.archive(repository.head(), ["reward/", "experiments/a.yaml"], target)
+    CommitTree(repository, repository.head()).archive(["reward/", "experiments/a.yaml"], target)
     found = sorted(str(p.relative_to(target)) for p in target.rglob("*") if p.is_file())
     assert found == ["experiments/a.yaml", "reward/r.py", "reward/run.sh"]
     assert (target / "experiments/a.yaml").read_bytes() == b"a: 1\n"
@@ -200,12 +200,12 @@ def test_an_archive_holds_only_what_was_named(root: Path, tmp_path: Path) -> Non
 
 def test_an_archive_of_everything_and_into_used_folders(root: Path, tmp_path: Path) -> None:
     repository = Repository(root)
-    repository.archive(repository.head(), ["."], tmp_path / "all")
+    CommitTree(repository, repository.head()).archive(["."], tmp_path / "all")
     assert (tmp_path / "all/odd name\té.txt").read_bytes() == b"\x00\xff\n\n"
     with pytest.raises(Refused, match="in use"):
-        repository.archive(repository.head(), ["."], tmp_path / "all")
+        CommitTree(repository, repository.head()).archive(["."], tmp_path / "all")
     with pytest.raises(Refused, match="not in the commit"):
-        repository.archive(repository.head(), ["nowhere"], tmp_path / "none")
+        CommitTree(repository, repository.head()).archive(["nowhere"], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -227,7 +227,7 @@ def test_links_that_lead_outside_are_refused(
     commit_files(root, {})
     repository = Repository(root)
     with pytest.raises(Refused, match="outside"):
-        repository.archive(repository.head(), ["."], tmp_path / "code")
+        CommitTree(repository, repository.head()).archive(["."], tmp_path / "code")
     assert not (tmp_path / "code").exists()
 
 
@@ -236,7 +236,7 @@ def test_links_that_stay_inside_are_kept_but_not_read_through(root: Path, tmp_pa
     git(root, "add", ".")
     commit_files(root, {})
     repository = Repository(root)
-    repository.archive(repository.head(), ["reward"], tmp_path / "code")
+    CommitTree(repository, repository.head()).archive(["reward"], tmp_path / "code")
     assert (tmp_path / "code/reward/same.py").read_text() == "x = 1\n"
     assert CommitTree(repository, repository.head()).read("reward/same.py") is None
 

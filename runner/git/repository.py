@@ -175,14 +175,6 @@ class Repository:
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
-    def archive(self, commit: str, paths: Iterable[str], target: Path) -> None:
-        """Write the named files and folders of `commit` into the new folder `target`, without .git.
-
-        The bytes are the blobs' own: no line ends, keywords or filters are applied. Raises Refused
-        when a path is not in the commit, a link leaves the folder, or `target` is in use.
-        """
-        extract(CommitTree(self, commit), list(paths), target)
-
     def _read_batch(self, names: list[str]) -> dict[str, bytes]:
         if not names:
             return {}
@@ -279,8 +271,11 @@ class CommitTree:
         return self._files
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
-        """Return the bytes of each object, read by one process."""
-        return self._repository.read_many(oids)
+        """Return the bytes of each object, read by one process; what was read is kept."""
+        wanted = list(oids)
+        missing = [oid for oid in wanted if oid not in self._content]
+        self._content.update(self._repository.read_many(missing))
+        return {oid: self._content[oid] for oid in wanted}
 
     def oid(self, path: str) -> str | None:
         """Return the object id of the file at `path`, None when there is none."""
@@ -299,9 +294,16 @@ class CommitTree:
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of those `paths` that are files, all read by one process."""
         oids = {path: oid for path in paths if (oid := self._blob(path))}
-        missing = [oid for oid in oids.values() if oid not in self._content]
-        self._content.update(self._repository.read_many(missing))
-        return {path: self._content[oid] for path, oid in oids.items()}
+        content = self.blobs(oids.values())
+        return {path: content[oid] for path, oid in oids.items()}
+
+    def archive(self, paths: Iterable[str], target: Path) -> None:
+        """Write the named files and folders into the new folder `target`, without .git.
+
+        The bytes are the blobs' own: no line ends, keywords or filters are applied. Raises Refused
+        when a path is not in the commit, a link leaves the folder, or `target` is in use.
+        """
+        extract(self, list(paths), target)
 
     def _blob(self, path: str) -> str | None:
         entry = self.files.get(path)

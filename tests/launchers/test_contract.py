@@ -85,7 +85,8 @@ def wait(look: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 MAKERS: dict[str, Callable[[Path], Launcher]] = {"local": LocalLauncher}
-"""How each launcher is made with its state in a folder."""
+"""How each launcher that runs things here is made with its state in a folder; what SkyPilot's
+promises, test_skypilot.py shows with an API server that runs nothing, tests/sky with a real one."""
 
 
 @pytest.fixture(params=list(MAKERS))
