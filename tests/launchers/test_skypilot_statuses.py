@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.launchers.skypilot import managed
-from runner.launchers.skypilot.client import Job
+from runner.launchers.skypilot.records import Job
 from runner.launchers.skypilot.statuses import CLUSTER, CLUSTER_JOB, MANAGED_JOB, Meaning
 
 with warnings.catch_warnings():

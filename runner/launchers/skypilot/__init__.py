@@ -21,9 +21,10 @@ from runner.errors import OutsideError, Refused, Unclear
 from runner.launchers.base import Found, JobStatus, Reach, Shell
 from runner.launchers.skypilot import clusters, managed, reach
 from runner.launchers.skypilot.bundle import bundle
-from runner.launchers.skypilot.client import Client, Machines
+from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.ids import JobId, read_id
 from runner.launchers.skypilot.leaks import find_leaks
+from runner.launchers.skypilot.records import Machines
 from runner.launchers.skypilot.server import is_loopback, server_url, without_password, workspace
 from runner.launchers.skypilot.task import RANKS_KEY, secret_names, sky_task
 from runner.node.task import NodeTask

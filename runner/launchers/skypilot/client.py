@@ -12,15 +12,25 @@ import logging
 import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from runner.errors import OutsideError, RunnerError, Unclear
-from runner.infra import write_infra
 from runner.launchers.skypilot.faults import explain, is_unclear, too_late
+from runner.launchers.skypilot.records import (
+    FIELDS,
+    About,
+    Cluster,
+    Job,
+    Machines,
+    Offer,
+    place,
+    read_cluster,
+    read_cluster_job,
+    read_managed_job,
+)
 from runner.launchers.skypilot.server import server_url, without_password
+from runner.parallel import in_background
 
 T = TypeVar("T")
 
@@ -30,93 +40,7 @@ SUBMIT_SECONDS = 900.0
 """For a submission; a server without a controller of managed jobs makes one first."""
 
 _LOG = logging.getLogger(__name__)
-_MISSING = "-"
 _SUBMISSIONS = frozenset({"sky.jobs.launch", "sky.launch"})
-_FIELDS = (
-    "job_id",
-    "task_id",
-    "job_name",
-    "status",
-    "details",
-    "failure_reason",
-    "resources",
-    "cloud",
-    "region",
-    "zone",
-    "submitted_at",
-    "start_at",
-    "end_at",
-    "last_recovered_at",
-    "recovery_count",
-    "cluster_name_on_cloud",
-)
-
-
-class Job(NamedTuple):
-    """A job as SkyPilot knows it: a managed one, or one on a cluster; times are Unix times."""
-
-    id: int
-    name: str
-    status: str
-    """Of ManagedJobStatus, or of JobStatus for one on a cluster."""
-    submitted: float | None = None
-    started: float | None = None
-    recovered: float | None = None
-    ended: float | None = None
-    resources: str = ""
-    """What it asks for, such as `1x[H100:8]`."""
-    infra: str = ""
-    """Where it runs or ran last; empty before it has got machines."""
-    details: str = ""
-    """Why it waits, or why it failed, in SkyPilot's words."""
-    recoveries: int = 0
-    has_machines: bool = False
-    """Whether the cluster that SkyPilot has made for it is there."""
-
-
-class Cluster(NamedTuple):
-    """A cluster that is kept."""
-
-    name: str
-    status: str
-    """Of ClusterStatus."""
-    infra: str = ""
-    reason: str = ""
-    """Why it is not up, in SkyPilot's words."""
-
-
-class Machines(NamedTuple):
-    """The machines that a job has got."""
-
-    cluster: str
-    """SkyPilot's name of their cluster."""
-    on_cloud: str
-    """Its name there: its pods begin with it, and a Slurm job has it."""
-    infra: str
-    is_kept: bool
-    """Whether the cluster outlives its job."""
-
-
-class Offer(NamedTuple):
-    """What SkyPilot would take for a node somewhere, in US dollars for an hour."""
-
-    region: str
-    """Of a cloud; for Kubernetes the context, for Slurm the partition."""
-    accelerators: float
-    """How many are on it."""
-    price: float
-    """0 or no number where nobody has set one, as `spot_price`."""
-    spot_price: float
-
-
-class About(NamedTuple):
-    """An API server, as it speaks of itself."""
-
-    version: str
-    user: str
-    """Whom it takes us for; empty where it asks nobody who they are."""
-    places: tuple[str, ...]
-    """Clouds, Kubernetes contexts and Slurm clusters that it may use, as it calls them."""
 
 
 class Client:
@@ -156,9 +80,9 @@ class Client:
                     all_users=True,
                     job_ids=None if ids is None else sorted(ids),
                     name_match=name,
-                    fields=list(_FIELDS),
+                    fields=list(FIELDS),
                 )
-                return tuple(map(_managed_job, sky.client.sdk.get(request)[0]))
+                return tuple(map(read_managed_job, sky.client.sdk.get(request)[0]))
 
             try:
                 return asked(refresh=False)
@@ -192,12 +116,12 @@ class Client:
             from sky.jobs.utils import generate_managed_job_cluster_name
 
             request = sky.jobs.client.sdk.queue_v2(
-                refresh=False, all_users=True, job_ids=[job_id], fields=list(_FIELDS)
+                refresh=False, all_users=True, job_ids=[job_id], fields=list(FIELDS)
             )
             for found in sky.client.sdk.get(request)[0]:
                 if on_cloud := found.cluster_name_on_cloud:
                     name = generate_managed_job_cluster_name(found.job_name, job_id)
-                    return Machines(name, on_cloud, _place(found), is_kept=False)
+                    return Machines(name, on_cloud, place(found), is_kept=False)
             return None
 
         return self._ask(f"find the machines of managed job {job_id}", call)
@@ -225,7 +149,7 @@ class Client:
         def call(sky: Any) -> dict[str, Cluster]:
             chosen = None if names is None else list(names)
             request = sky.client.sdk.status(cluster_names=chosen, all_users=True)
-            return {found.name: _cluster(found) for found in sky.client.sdk.get(request)}
+            return {found.name: read_cluster(found) for found in sky.client.sdk.get(request)}
 
         return self._ask("list clusters", call)
 
@@ -234,7 +158,7 @@ class Client:
 
         def call(sky: Any) -> tuple[Job, ...]:
             request = sky.client.sdk.queue(cluster, skip_finished=False, all_users=True)
-            return tuple(map(_cluster_job, sky.client.sdk.get(request)))
+            return tuple(map(read_cluster_job, sky.client.sdk.get(request)))
 
         return self._ask(f"list the jobs of cluster {cluster}", call)
 
@@ -359,15 +283,7 @@ class _LateError(Exception):
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
     """Return what `call` returns in a thread of its own; it is left behind after `seconds`."""
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:  # handed to whoever waits
-            answer.set_exception(error)
-
-    threading.Thread(target=work, daemon=True, name="skypilot").start()
+    answer = in_background(call)
     try:
         return answer.result(seconds)
     except TimeoutError as error:
@@ -402,43 +318,3 @@ def _load() -> Any:
     if not os.environ.get("SKYPILOT_DEBUG"):
         logger.setLevel(logging.WARNING)
     return sky
-
-
-def _managed_job(record: Any) -> Job:
-    return Job(
-        id=record.job_id,
-        name=record.job_name or "",
-        status=record.status.value,
-        submitted=record.submitted_at,
-        started=record.start_at,
-        recovered=record.last_recovered_at,
-        ended=record.end_at,
-        resources=record.resources or "",
-        infra=_place(record),
-        details=record.failure_reason or record.details or "",
-        recoveries=record.recovery_count or 0,
-        has_machines=record.cluster_name_on_cloud is not None,
-    )
-
-
-def _cluster_job(record: Any) -> Job:
-    return Job(
-        id=record.job_id,
-        name=record.job_name,
-        status=record.status.value,
-        submitted=record.submitted_at,
-        started=record.start_at,
-        ended=record.end_at,
-        has_machines=True,
-    )
-
-
-def _cluster(record: Any) -> Cluster:
-    infra = write_infra(record.cloud, record.region) if record.cloud else ""
-    return Cluster(record.name, record.status.value, infra, record.init_status_reason or "")
-
-
-def _place(record: Any) -> str:
-    """Return where a job is: its own `infra` is for people, and cut where it is long."""
-    parts = (None if part == _MISSING else part for part in (record.region, record.zone))
-    return write_infra(record.cloud, *parts) if record.cloud not in (None, _MISSING) else ""

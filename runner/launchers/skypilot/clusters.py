@@ -8,8 +8,9 @@ from collections.abc import Collection
 from runner.errors import OutsideError
 from runner.launchers.base import JobStatus
 from runner.launchers.skypilot import managed
-from runner.launchers.skypilot.client import Client, Cluster, Job
+from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.ids import JobId
+from runner.launchers.skypilot.records import Cluster, Job
 from runner.launchers.skypilot.statuses import CLUSTER, Meaning
 
 _UP = "UP"

@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection
 
 from runner.launchers.base import Found, Leak
-from runner.launchers.skypilot.client import Client, Job
+from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.managed import has_ended, left_over
+from runner.launchers.skypilot.records import Job
 
 OURS = re.compile(r"r[0-9a-f]{12}-(a\d+|r\d+|try)-[0-9a-f]{8}")
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from runner.errors import OutsideError
 from runner.launchers.base import JobStatus
-from runner.launchers.skypilot.client import Client, Job
+from runner.launchers.skypilot.client import Client
+from runner.launchers.skypilot.records import Job
 from runner.launchers.skypilot.statuses import CLUSTER_JOB, MANAGED_JOB, Meaning
 
 CANCEL_SECONDS = 900.0

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from runner.errors import Refused
 from runner.launchers.base import RAY_DASHBOARD, Shell
-from runner.launchers.skypilot.client import Machines
 from runner.launchers.skypilot.ids import JobId
+from runner.launchers.skypilot.records import Machines
 from runner.launchers.skypilot.server import without_password
 
 _NEW_HOSTS = "StrictHostKeyChecking=accept-new"
