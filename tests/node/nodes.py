@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Nodes:
         self.store = RunStore(str(folder / "store"))
         self.processes: list[subprocess.Popen[bytes]] = []
         self.train_python = sys.executable
+        # A socket's path has at most 107 characters: pytest's own folder leaves too few.
+        self.temporary = Path(tempfile.mkdtemp(prefix="rbt-", dir="/tmp"))
         self.files: dict[str, Path] = {}
         """What else of the repository a run needs, by its path there."""
 
@@ -120,7 +123,7 @@ class Nodes:
                 "SKYPILOT_NODE_IPS": "\n".join(IPS[: self.count]),
                 "SKYPILOT_NUM_NODES": str(self.count),
                 "ROLLBOOK_RANKS_KEY": key,
-                "TMPDIR": self.temporary(),
+                "TMPDIR": str(self.temporary),
                 "BARRIER": str(self.folder / f"barrier-{attempt}"),
                 **(environment or {}),
             }
@@ -138,12 +141,6 @@ class Nodes:
             self.processes.append(process)
             started.append(process)
         return started
-
-    def temporary(self) -> str:
-        """Return a folder for sockets, with a short enough name."""
-        folder = self.folder / "t"
-        folder.mkdir(exist_ok=True)
-        return str(folder)
 
     def run(self, script: str, attempt: str = "a1", **options: Any) -> list[int]:
         """Start all nodes, and return their exit codes."""
@@ -181,7 +178,7 @@ class Nodes:
         """Return what is left of processes and temporary folders."""
         names = [job.name_on(self.home(0).name, rank) for rank in range(self.count)]
         processes = [str(one) for name in names for one in job.marked_processes(name)]
-        return processes + [path.name for path in (self.folder / "t").glob("rb-*")]
+        return processes + [path.name for path in self.temporary.glob("rb-*")]
 
     def close(self) -> None:
         """Kill what a failed test has left."""
@@ -193,3 +190,4 @@ class Nodes:
                 name = job.name_on(self.home(0, attempt).name, rank)
                 for one in job.marked_processes(name):
                     one.kill()
+        shutil.rmtree(self.temporary, ignore_errors=True)
