@@ -212,8 +212,8 @@ def test_logs_are_lines_and_none_for_a_job_that_is_not_there(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
     launcher.submit(task_in(tmp_path))
-    sky.named(JOB).log = "Launching\n(r1, pid=7) step 1\n"
-    assert list(launcher.logs("job-1", follow=True)) == ["Launching", "(r1, pid=7) step 1"]
+    sky.named(JOB).log = "\x1b[2m├── \x1b[0mLaunching\n\x1b[36m(r1, pid=7)\x1b[0m step 1\n"
+    assert list(launcher.logs("job-1", follow=True)) == ["├── Launching", "(r1, pid=7) step 1"]
     assert list(launcher.logs("job-2", follow=True)) == []
     assert list(launcher.logs("two", follow=True)) == []
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from runner.errors import OutsideError, RunnerError, Unclear
-from runner.launchers.skypilot.faults import explain, is_unclear, too_late
+from runner.launchers.skypilot.faults import explain, is_unclear, too_late, without_controls
 from runner.launchers.skypilot.records import (
     FIELDS,
     About,
@@ -270,7 +270,7 @@ class Client:
         sky = _load()
         try:
             for part in self._reached(sky, call):
-                yield from (part or "").splitlines()
+                yield from without_controls(part or "").splitlines()
         except RunnerError:
             raise
         except Exception as error:

@@ -45,7 +45,7 @@ UNCLEAR = frozenset(
 
 _NOT_OF_SKYPILOT = frozenset({"HTTPError"})
 """Below a class in UNCLEAR, and clear all the same: the server has answered."""
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LONGEST = 400
 """Characters of SkyPilot's own words that are passed on."""
 
@@ -84,6 +84,11 @@ def explain(error: BaseException, what: str, url: str) -> RunnerError:
     return OutsideError(
         f"SkyPilot failed to {what}: {words}", cure="sky api status   shows the server's requests"
     )
+
+
+def without_controls(text: str) -> str:
+    """Return `text` without what tells a terminal of colours and cursors."""
+    return _CONTROLS.sub("", text)
 
 
 def too_late(what: str, url: str, seconds: float) -> OutsideError:
@@ -137,5 +142,5 @@ def _status(error: BaseException) -> int | None:
 
 def _words(error: BaseException) -> str:
     """Return what SkyPilot says, on one line and without colours."""
-    plain = " ".join(_COLOURS.sub("", str(error) or type(error).__name__).split())
+    plain = " ".join(without_controls(str(error) or type(error).__name__).split())
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
