@@ -119,7 +119,6 @@ class Attempt(Section):
     environment: dict[str, Any] = Field(default={})
     """Versions and hardware as the node saw them."""
 
-
     @property
     def recoveries(self) -> int:
         """How often its node program was started again."""
