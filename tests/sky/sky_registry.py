@@ -17,6 +17,7 @@ from stand_in_s3 import KEYS, S3
 
 VARIABLES = (*KEYS, "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED")
 BETWEEN_SYNCS = 4.0
+GIVING_BACK_SECONDS = 120.0
 RUN_SECONDS = 420.0
 """For a small run from apply to its end: a cluster is made for it, on two cores with others."""
 
@@ -138,7 +139,16 @@ class SkyRegistry(LiveRegistry):
             process.communicate(timeout=RUN_SECONDS)
 
     def left(self, experiments: Sequence[str]) -> dict[str, object]:
-        """Return what still goes on or is held of runs that have ended; empty for nothing."""
+        """Return what is left of runs that have ended; empty for nothing.
+
+        A run has ended when its node has said so; SkyPilot gives its machines back after that.
+        """
+        deadline = time.monotonic() + GIVING_BACK_SECONDS
+        while (found := self._left(experiments)) and time.monotonic() < deadline:
+            time.sleep(BETWEEN_SYNCS)
+        return found
+
+    def _left(self, experiments: Sequence[str]) -> dict[str, object]:
         jobs = [self.job(name) for name in experiments]
         doctor = self.runner("doctor", "--leaks")
         found = {

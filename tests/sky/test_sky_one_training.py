@@ -6,10 +6,16 @@ import sys
 
 KILLED = """\
 import os, signal, sys
-import runner.apply
 from runner.__main__ import main
+from runner.launchers.skypilot import SkyPilotLauncher
 
-runner.apply._record_jobs = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+submit = SkyPilotLauncher.submit
+
+def submit_and_die(launcher, task):
+    submit(launcher, task)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+SkyPilotLauncher.submit = submit_and_die
 sys.argv = ["runner", "apply", "--launcher", "skypilot"]
 main()
 """
