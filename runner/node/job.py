@@ -34,9 +34,9 @@ LOG = "node.log"
 LOCK = "lock"
 PROCESS = "process.json"
 CANCELLED = "cancelled"
-"""Mark of a person's wish to stop: without it a SIGTERM is somebody else's, such as a shutdown."""
-CANCELLED = "cancelled"
 """Mark that whoever cancels a job leaves before stopping it; another signal is no cancellation."""
+LONGEST_TEMPORARY = 36
+"""Characters of a job's temporary folder: Ray adds up to 70 to make a socket, vLLM 37."""
 KILL_DEADLINE = 10.0
 LOOK_SECONDS = 1.0
 """Whoever asks whether a job lives holds its lock for an instant, which is no other program's."""
@@ -128,10 +128,13 @@ def temporary_folder(job: str) -> Path:
     """Return the job's folder for sockets and what libraries put into TMPDIR.
 
     Its name is short, since a socket's path has at most 107 characters, and follows from the job's,
-    so that it is found again when the job was killed.
+    so that it is found again when the job was killed. Where TMPDIR leaves too few of them for
+    the sockets of Ray and vLLM, it is below /tmp.
     """
     whole = f"{job}{os.environ.get(START, '')}"
-    return Path(tempfile.gettempdir()) / f"rb-{hashlib.sha256(whole.encode()).hexdigest()[:10]}"
+    name = f"rb-{hashlib.sha256(whole.encode()).hexdigest()[:10]}"
+    usual = Path(tempfile.gettempdir()) / name
+    return usual if len(str(usual)) <= LONGEST_TEMPORARY else Path("/tmp") / name  # noqa: S108
 
 
 def name_on(job: str, rank: int) -> str:

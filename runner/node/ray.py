@@ -32,8 +32,6 @@ GRACE_SECONDS = 20.0
 CPUS_PER_DEVICE = 8
 """CPUs that Ray is told of per device, at least: to Ray they are tickets, not cores. verl's
 placement group wants 3, its workers some more; with fewer it would wait for ever."""
-LONGEST_FOLDER = 40
-"""A socket's path has at most 107 characters, and Ray adds 66: TMPDIR of a cluster may be long."""
 OBJECT_STORE_BYTES = 200_000_000
 """Where devices are pretended: no memory is to be set aside for what a smoke run never sends. On
 GPUs Ray takes its own share of the machine."""
@@ -67,8 +65,6 @@ class Seat(NamedTuple):
 def seat(task: NodeTask, own: Ranks) -> Seat:
     """Return the place in the cluster of this node; a script's is without pretended devices."""
     folder = job.temporary_folder(task.job) / "ray"
-    if len(str(folder)) > LONGEST_FOLDER:
-        folder = Path("/tmp") / folder.parent.name / "ray"  # noqa: S108
     resources = task.spec.resources
     pretended = 0 if task.spec.pin.name == "script" else 1
     return Seat(

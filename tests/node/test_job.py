@@ -149,3 +149,13 @@ def test_sweeping_removes_the_scratch_folder(folder, tmp_path):
     job.sweep(folder)
     assert not scratch.exists()
     job.sweep(folder)
+
+
+@pytest.mark.parametrize("length", [4, 22, 23, 60])
+def test_sockets_fit_below_the_temporary_folder(monkeypatch, length):
+    base = "/" + "t" * (length - 1)
+    monkeypatch.setattr(job.tempfile, "tempdir", base)
+    folder = job.temporary_folder("one")
+    assert len(str(folder)) <= job.LONGEST_TEMPORARY
+    assert str(folder.parent) == (base if length < 23 else "/tmp")
+    assert folder == job.temporary_folder("one") != job.temporary_folder("two")
