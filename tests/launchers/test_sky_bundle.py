@@ -18,7 +18,7 @@ from test_sky_task import SCRIPT, task_of
 
 from runner.launchers.skypilot.bundle import REQUIREMENTS, bundle
 from runner.launchers.skypilot.task import sky_task
-from runner.launchers.skypilot.wheel import runner_wheel
+from runner.launchers.skypilot.wheel import make_wheel, runner_wheel
 from runner.node.task import NodeTask, read_task
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def test_the_node_knows_how_often_it_is_started_again(code, tmp_path, kept, rest
 
 def test_the_runner_is_a_wheel_of_what_runs_here(tmp_path):
     wheel = runner_wheel()
-    runner_wheel.cache_clear()
+    make_wheel.cache_clear()
     assert runner_wheel() == wheel
     path = tmp_path / wheel.name
     path.write_bytes(wheel.content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -21,6 +22,7 @@ from runner.errors import OutsideError
 
 PROJECT = "rollbook"
 _TAG = "py3-none-any"
+_ONE_AT_A_TIME = threading.Lock()
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold: when it was made is no content."""
 
@@ -32,12 +34,18 @@ class Wheel(NamedTuple):
     content: bytes
 
 
-@cache
 def runner_wheel() -> Wheel:
     """Return the running runner as a wheel.
 
     Raises OutsideError when it is not installed, as from a bare checkout.
     """
+    with _ONE_AT_A_TIME:  # runs are submitted in parallel: the others take what the first has made
+        return make_wheel()
+
+
+@cache
+def make_wheel() -> Wheel:
+    """Make the wheel, or return it when it was made before."""
     try:
         installed = distribution(PROJECT)
     except PackageNotFoundError as error:
