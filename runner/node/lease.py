@@ -27,8 +27,12 @@ from runner.store import RunStore
 
 MOST_EPOCHS = 1000
 """A job that was started again more often is not recovering but failing."""
+MANAGED_JOB_ID = "SKYPILOT_MANAGED_JOB_ID"
+"""SkyPilot's number of a managed job, which it keeps for good."""
 TASK_ID = "SKYPILOT_TASK_ID"
-"""SkyPilot's own id of a job; a managed job keeps it over its recoveries."""
+"""SkyPilot's own id of a job, on a cluster that is kept as well. That of a managed job begins with
+when its controller was started: it is another one after a restart of the API server (_load_dag in
+sky/jobs/controller.py, SkyPilot 0.14.1)."""
 
 
 class Lease(Section):
@@ -54,7 +58,8 @@ class Lease(Section):
 
 def holder(name: str, environment: Mapping[str, str]) -> str:
     """Return the launcher's id of the job submitted as `name`, whose node has `environment`."""
-    return f"{name} {environment.get(TASK_ID, '')}".rstrip()
+    own = environment.get(MANAGED_JOB_ID) or environment.get(TASK_ID, "")
+    return f"{name} {own}".rstrip()
 
 
 def acquire(store: RunStore, folder: str, run_id: str, attempt: str, job: str, nonce: str) -> Lease:

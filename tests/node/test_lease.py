@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import LeaseHeld, OutsideError
-from runner.node.lease import Lease, acquire, current, refused
+from runner.node.lease import Lease, acquire, current, holder, refused
 from runner.store import RunStore
 
 FOLDER = "runs/ab/abcd00000000/a1"
@@ -58,6 +58,21 @@ def test_anything_else_stops_with_a_mark(store: RunStore, other: dict[str, str])
     [mark] = refused(store, FOLDER)
     assert "/" not in mark
     assert json.loads(store.get(f"{FOLDER}/{mark}") or b"")["held_by"]["job"] == "17"
+
+
+def test_a_managed_job_is_the_same_after_its_server_was_restarted() -> None:
+    first = {"SKYPILOT_MANAGED_JOB_ID": "7", "SKYPILOT_TASK_ID": "sky-managed-09-00_demo_7-0"}
+    restarted = {**first, "SKYPILOT_TASK_ID": "sky-managed-09-30_demo_7-0"}
+    assert holder("demo", restarted) == holder("demo", first)
+    # Submitted twice there are two jobs of one name, also on clusters; a process has no number.
+    others = [
+        {**first, "SKYPILOT_MANAGED_JOB_ID": "8"},
+        {"SKYPILOT_TASK_ID": "sky-09-00_demo_1"},
+        {"SKYPILOT_TASK_ID": "sky-09-30_demo_1"},
+        {},
+    ]
+    assert len({holder("demo", one) for one in (first, *others)}) == 5
+    assert holder("demo", {}) == "demo"
 
 
 def test_a_lease_that_cannot_be_read_is_not_taken(store: RunStore) -> None:
