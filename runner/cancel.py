@@ -48,21 +48,20 @@ def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -
             f"for good: runner cancel {run.run_id} --lost",
         )
     _stop(workspace, launcher, run, attempt)
+    stop_formers(workspace, launcher, run)
     return end_as_cancelled(workspace, launcher, forge, run)
 
 
-def stop_former(workspace: Workspace, launcher: Launcher, run: RunRecord) -> None:
-    """Make sure that nothing is left of the attempt before a run's newest.
+def stop_formers(workspace: Workspace, launcher: Launcher, run: RunRecord) -> None:
+    """Make sure that nothing is left of the attempts before a run's newest.
 
-    It has ended on the ledger: by a move to the next candidate, or by what could be told of it.
-    One that is out of reach from here is left to its lease. Raises OutsideError when something is
-    left.
+    They have ended on the ledger: by a move to the next candidate, which whoever made it may not
+    have lived to carry out, or by what could be told of them; a lease is of one attempt alone. One
+    that is out of reach from here is left. Raises OutsideError when something is left.
     """
-    former = run.attempts[-2] if len(run.attempts) > 1 else None
-    if former is None or former.launcher != launcher.name or not former.job:
-        return
-    if launcher.reach(former.endpoint) == "here":
-        _stop(workspace, launcher, run, former)
+    for former in run.attempts[:-1]:
+        if former.launcher == launcher.name and launcher.reach(former.endpoint) == "here":
+            _stop(workspace, launcher, run, former)
 
 
 def _stop(workspace: Workspace, launcher: Launcher, run: RunRecord, attempt: Attempt) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from runner.cancel import stop_former, submitting
+from runner.cancel import stop_formers, submitting
 from runner.errors import OutsideError, RunnerError, Unclear
 from runner.launchers.base import Launcher
 from runner.ledger.branch import Changes, Draft, Snapshot
@@ -167,7 +167,7 @@ def _send(workspace: Workspace, launcher: Launcher, due: Sequence[_Prepared]) ->
         if one.task is None:
             return _Sent(one.record, None, one.error)
         try:
-            stop_former(workspace, launcher, one.record)
+            stop_formers(workspace, launcher, one.record)
             return _Sent(one.record, launcher.submit(one.task), None)
         except RunnerError as error:
             return _Sent(one.record, None, error)

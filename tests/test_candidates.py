@@ -15,6 +15,8 @@ from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
 from runner.actions import Forced
+from runner.cancel import cancel as cancel_run
+from runner.cancel import give_up
 from runner.candidates import coming, machines, moved, next_of, opened_now
 from runner.errors import OutsideError, Refused
 from runner.forges.none import NoForge
@@ -25,10 +27,12 @@ from runner.moves import open_asked, open_next, sync_and_move
 from runner.node.channel import HEARTBEAT
 from runner.node.restarts import CANCELLED
 from runner.observation import name_of, observe
+from runner.retry import retry
 from runner.runfolder import open_run_store
 from runner.spec.experiment import Experiment
 from runner.spec.resources import Resources
 from runner.store import RunStore
+from runner.submission import submit_claimed
 from runner.sync import record
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -266,6 +270,43 @@ def test_while_something_of_the_former_is_left_nothing_is_submitted(waiting):
     waiting.sync()  # whoever comes next takes the claim up
     assert waiting.record.latest.state == "submitted"
     assert len(waiting.launcher.submitted) == 1
+
+
+@pytest.mark.parametrize("seen", ["waiting", "running"])
+def test_cancelled_between_a_move_and_its_submission_nothing_of_the_former_is_left(waiting, seen):
+    workspace, cancel = waiting.registry.workspace, waiting.launcher.cancel
+
+    def fail(job: str) -> None:
+        raise OutsideError("its machines are there")
+
+    waiting.launcher.cancel = fail
+    waiting.sync()  # ended on the ledger, and it goes on
+    waiting.launcher.statuses["job-1"] = JobStatus(seen)
+    with pytest.raises(OutsideError, match="its machines are there"):
+        cancel_run(workspace, waiting.launcher, NoForge(), waiting.run_id)
+    assert waiting.record.is_active
+    waiting.launcher.cancel = cancel
+    cancel_run(workspace, waiting.launcher, NoForge(), waiting.run_id)
+    assert waiting.launcher.statuses["job-1"].state == "ended"
+    assert waiting.record.latest.outcome == "cancelled"
+
+
+def test_another_attempt_begins_once_nothing_is_left_of_all_before_it(waiting, monkeypatch):
+    monkeypatch.setattr("runner.retry.check_places", lambda *_: None)
+    workspace, cancel = waiting.registry.workspace, waiting.launcher.cancel
+
+    def fail(job: str) -> None:
+        raise OutsideError("its machines are there")
+
+    waiting.launcher.cancel = fail
+    waiting.sync()
+    give_up(workspace, NoForge(), waiting.run_id)  # what was claimed was never submitted
+    [refused] = retry(workspace, waiting.launcher, waiting.run_id).launched
+    assert (refused.attempt, refused.job, refused.error) == (3, None, "its machines are there")
+    waiting.launcher.cancel = cancel
+    [launched] = submit_claimed(workspace, waiting.launcher)
+    assert launched.job == f"job-{waiting.launcher.submitted[0].job}"
+    assert waiting.launcher.statuses["job-1"].state == "ended"
 
 
 def test_a_job_of_the_same_name_that_is_not_on_record_is_stopped_too(waiting):
