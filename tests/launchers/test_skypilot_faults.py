@@ -47,6 +47,17 @@ def test_a_name_that_leads_nowhere(
     assert "sky.example.invalid, leads nowhere" in fault(launcher_in(tmp_path))
 
 
+def test_the_password_in_a_servers_address_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = "http://me:open-sesame@0x7f000001:9"  # of this machine, and not to be seen as such
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", address)
+    forget_server()
+    told = fault(launcher_in(tmp_path))
+    assert "Could not connect" in told
+    assert "open-sesame" not in told
+
+
 def test_a_server_without_our_token(sky: Sky, launcher: SkyPilotLauncher) -> None:
     sky.token = "sky_right"
     told = fault(launcher)

@@ -46,6 +46,8 @@ UNCLEAR = frozenset(
 _NOT_OF_SKYPILOT = frozenset({"HTTPError"})
 """Below a class in UNCLEAR, and clear all the same: the server has answered."""
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+"""In an address that SkyPilot repeats; what is told goes onto the ledger."""
 _LONGEST = 400
 """Characters of SkyPilot's own words that are passed on."""
 
@@ -141,6 +143,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _words(error: BaseException) -> str:
-    """Return what SkyPilot says, on one line and without colours."""
+    """Return what SkyPilot says, on one line, without colours and without the server's password."""
     plain = " ".join(without_controls(str(error) or type(error).__name__).split())
+    plain = _PASSWORD.sub("", plain)
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
