@@ -239,17 +239,38 @@ def cancel_run(workspace: Workspace, name: str, *, lost: bool = False) -> RunRec
 
 
 def sync_here(workspace: Workspace, *, watch: bool) -> Iterable[Synced]:
-    """Sync at once, with `watch` again until nothing is active; return what each sync found."""
-    launcher, forge = LAUNCHERS[workspace.registry.launcher](workspace), open_forge(workspace)
-    first = sync_and_move(workspace, launcher, forge)
-    later = _sync_on(workspace, launcher, forge, first) if watch else ()
+    """Sync at once, with `watch` again until nothing is active; return what each sync found.
+
+    Asked is the registry's launcher, and every other one that an active run was launched with.
+    """
+    forge = open_forge(workspace)
+    first = _sync_all(workspace, forge)
+    later = _sync_on(workspace, forge, first) if watch else ()
     return itertools.chain((first,), later)
 
 
-def _sync_on(
-    workspace: Workspace, launcher: Launcher, forge: Forge, synced: Synced
-) -> Iterator[Synced]:
+def _sync_on(workspace: Workspace, forge: Forge, synced: Synced) -> Iterator[Synced]:
     while synced.active:
-        time.sleep(_pause(launcher))
-        synced = sync_and_move(workspace, launcher, forge)
+        time.sleep(max(_pause(launcher) for launcher in _launchers(workspace)))
+        synced = _sync_all(workspace, forge)
         yield synced
+
+
+def _sync_all(workspace: Workspace, forge: Forge) -> Synced:
+    workspace.ledger.fetch()
+    found = [
+        sync_and_move(workspace, launcher, forge, fetch=False) for launcher in _launchers(workspace)
+    ]
+    return Synced(
+        changed=tuple(record for one in found for record in one.changed),
+        active=found[-1].active,
+        moved=tuple(run_id for one in found for run_id in one.moved),
+        untold=tuple(dict.fromkeys(why for one in found for why in one.untold)),
+    )
+
+
+def _launchers(workspace: Workspace) -> list[Launcher]:
+    snapshot = workspace.ledger.snapshot()
+    records = snapshot.records(snapshot.active()).values()
+    names = (workspace.registry.launcher, *(record.latest.launcher for record in records))
+    return [LAUNCHERS[name](workspace) for name in dict.fromkeys(names) if name in LAUNCHERS]

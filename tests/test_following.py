@@ -13,7 +13,9 @@ from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
 from runner.errors import OutsideError
+from runner.follow import sync_here
 from runner.forges.none import NoForge
+from runner.launchers import LAUNCHERS
 from runner.launchers.base import JobStatus
 from runner.ledger.record import Attempt
 from runner.node import restarts
@@ -262,3 +264,16 @@ def test_all_runs_are_asked_of_at_once(make_repository):
     launcher.calls.clear()
     sync(registry.workspace, launcher, NoForge())
     assert launcher.calls == ["poll 4"]
+
+
+def test_runs_of_another_launcher_than_the_registrys_are_followed_too(
+    make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Followed(make_repository())  # its registry says: launcher: local
+    monkeypatch.setitem(LAUNCHERS, "skypilot", lambda _: run.launcher)
+    assert run.registry.workspace.registry.launcher == "local"
+    run.launcher.statuses["job-1"] = JobStatus("ended", "its program failed", outcome="failed")
+    synced = list(sync_here(run.registry.workspace, watch=True))
+    assert run.attempt.outcome == "lost"
+    assert [record.run_id for record in synced[0].changed] == [run.run_id]
+    assert synced[-1].active == ()
