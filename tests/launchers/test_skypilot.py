@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sky_sdk import forget_server
+from sky_state import Cluster
 from skypilot_bench import launcher_in, task_in
 from stand_in_sky import Sky
 
@@ -245,7 +246,7 @@ def test_machines_that_stay_are_named_with_the_command(
     sky.become(sky.named(JOB), "FAILED_CONTROLLER", **held)
     with pytest.raises(OutsideError, match="FAILED_CONTROLLER, its machines are there") as left:
         launcher.cancel("job-1")
-    assert "sky jobs cancel 1" in (left.value.cure or "")
+    assert left.value.cure == f"sky down {JOB}-1"  # to cancel an ended job gives nothing back
     assert "still there" in launcher.poll(["job-1"])["job-1"].detail
 
 
@@ -267,6 +268,16 @@ def test_a_kept_cluster_has_the_job_and_stays_after_it(
     launcher.release(job)
     assert launcher.left([job]) == {}
     assert launcher.poll([job])[job].state == "ended"
+
+
+@pytest.mark.parametrize("status", ["UP", "INIT"])
+def test_a_cluster_that_a_failed_submission_has_left_goes_with_its_claim(
+    sky: Sky, launcher: SkyPilotLauncher, status: str
+) -> None:
+    sky.clusters[JOB] = Cluster(JOB, status)
+    assert launcher.find([JOB]) == {}
+    launcher.cancel(JOB)
+    assert sky.clusters == {}
 
 
 # Where

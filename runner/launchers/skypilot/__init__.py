@@ -175,8 +175,8 @@ class SkyPilotLauncher:
         """
         one = read_id(job) or read_id(self.find([job]).get(job, ""))
         if one is None:
-            return
-        if one.cluster:
+            clusters.clear(self._client, job)
+        elif one.cluster:
             clusters.stop(self._client, one)
         else:
             managed.stop(self._client, one.number)

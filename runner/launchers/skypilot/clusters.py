@@ -73,6 +73,16 @@ def stop(client: Client, job: JobId) -> None:
             time.sleep(_BETWEEN_LOOKS)
 
 
+def clear(client: Client, name: str) -> None:
+    """Give the machines of a cluster back that a failed submission has left without a job.
+
+    Nothing else would: SkyPilot takes only those down that it has told when to.
+    Raises OutsideError when it is still there.
+    """
+    if name in client.clusters([name]):
+        take_down(client, name)
+
+
 def take_down(client: Client, cluster: str) -> None:
     """Give a cluster's machines back, and make sure of it.
 

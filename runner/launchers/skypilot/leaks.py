@@ -11,8 +11,7 @@ from collections.abc import Collection
 
 from runner.launchers.base import Found, Leak
 from runner.launchers.skypilot.client import Client
-from runner.launchers.skypilot.managed import has_ended, left_over
-from runner.launchers.skypilot.records import Job
+from runner.launchers.skypilot.managed import has_ended, left_over, remove
 
 OURS = re.compile(r"r[0-9a-f]{12}-(a\d+|r\d+|try)-[0-9a-f]{8}")
 
@@ -25,7 +24,7 @@ def find_leaks(client: Client, explained: Collection[str]) -> Found:
     going = [job for job in client.jobs() if not has_ended(job) or job.has_machines]
     kept = client.clusters()
     jobs = (
-        Leak(f"{left_over(job)}{_kind(job.name)}", job.name, _remove(job))
+        Leak(f"{left_over(job)}{_kind(job.name)}", job.name, remove(job))
         for job in going
         if _is_leak(job.name, explained)
     )
@@ -41,11 +40,6 @@ def find_leaks(client: Client, explained: Collection[str]) -> Found:
 
 def _kind(name: str) -> str:
     return " (a trial: somebody may be at it)" if "-try-" in name else ""
-
-
-def _remove(job: Job) -> str:
-    """Return what ends a job; one that has ended may have left its machines."""
-    return f"sky down {job.name}-{job.id}" if has_ended(job) else f"sky jobs cancel {job.id}"
 
 
 def _is_leak(name: str, explained: Collection[str]) -> bool:

@@ -122,7 +122,7 @@ def stop(client: Client, number: int) -> None:
             client.cancel_job(number)
             asked = True
         elif time.monotonic() > deadline:
-            raise OutsideError(left_over(job), cure=f"sky jobs cancel {number}; sky jobs queue")
+            raise OutsideError(left_over(job), cure=remove(job))
         else:
             time.sleep(_BETWEEN_LOOKS)
 
@@ -137,3 +137,8 @@ def left_over(job: Job) -> str:
     if not has_ended(job):
         return f"managed job {job.id} is {job.status}"
     return f"managed job {job.id} is {job.status}, its machines are there" * job.has_machines
+
+
+def remove(job: Job) -> str:
+    """Return the command that ends a job; one that has ended may have left its machines."""
+    return f"sky down {job.name}-{job.id}" if has_ended(job) else f"sky jobs cancel {job.id}"
