@@ -8,6 +8,7 @@ Any number of people and jobs may call it, from anywhere, at any time.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
 from runner.limits import stop_overdue
 from runner.observation import UNKNOWN, adopt_twins, ask, ended, observe, with_stays
+from runner.parallel import in_background
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import LAUNCHER_LOG, attempt_folder
 from runner.secrecy import redactor
@@ -33,6 +35,8 @@ from runner.workspace import Workspace
 
 KEPT_LINES = 5000
 """Of what a launcher printed of a job, the last ones, that are kept in the run store."""
+LOG_SECONDS = 60.0
+"""For a launcher to give them: a server that hangs must not keep the other runs from being told."""
 _NO_MOVES: Mapping[str, RunRecord] = MappingProxyType({})
 
 
@@ -157,10 +161,14 @@ def _keep_logs(
         folder = attempt_folder(workspace, snapshot.records([run_id])[run_id])
         if folder.result() is not None or launcher.reach(attempt.endpoint) != "here":
             continue
-        with contextlib.suppress(RunnerError):
-            lines = deque(launcher.logs(attempt.job, follow=False), maxlen=KEPT_LINES)
-            text = clear("".join(f"{line}\n" for line in lines))
+        with contextlib.suppress(RunnerError, TimeoutError):
+            lines = in_background(functools.partial(_last_lines, launcher, attempt.job))
+            text = clear("".join(f"{line}\n" for line in lines.result(LOG_SECONDS)))
             folder.store.put(f"{folder.attempt}/{LAUNCHER_LOG}", text.encode())
+
+
+def _last_lines(launcher: Launcher, job: str) -> deque[str]:
+    return deque(launcher.logs(job, follow=False), maxlen=KEPT_LINES)
 
 
 def job_state(launcher: Launcher, run: RunRecord) -> JobState:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -277,3 +280,20 @@ def test_runs_of_another_launcher_than_the_registrys_are_followed_too(
     assert run.attempt.outcome == "lost"
     assert [record.run_id for record in synced[0].changed] == [run.run_id]
     assert synced[-1].active == ()
+
+
+def test_an_end_is_told_though_the_launcher_never_gives_its_lines(
+    make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, gate = Followed(make_repository()), threading.Event()
+
+    def hang(job: str, *, follow: bool) -> Iterator[str]:
+        gate.wait(30)
+        yield "too late"
+
+    monkeypatch.setattr(run.launcher, "logs", hang)
+    monkeypatch.setattr("runner.sync.LOG_SECONDS", 0.1)
+    before = time.monotonic()
+    assert run.sync("ended", "its program failed", outcome="failed").outcome == "lost"
+    assert time.monotonic() - before < 20
+    gate.set()
