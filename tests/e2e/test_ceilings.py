@@ -124,7 +124,7 @@ def test_a_merge_that_permits_itself_secrets_and_variables_gets_none(
         assert OTHER not in answer.out + answer.err
     assert not told.exists()
     assert OTHER not in json.loads((tmp_path / "quiet.json").read_text()).values()
-    [job] = [one for one in registry.jobs if one.startswith(registry.run("quiet")["run_id"])]
+    [job] = [one for one in registry.jobs if registry.run("quiet")["run_id"] in one]
     task = json.loads((registry.root / ".rollbook/local" / job / "task.json").read_text())
     assert task["node_variables"] == []
 
