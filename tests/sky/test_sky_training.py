@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
-from sky_host import LOCK, ROOT
+from sky_smoke import merge_smoke
 
 REWARD = """\
 def compute_score(data_source, solution_str, ground_truth, extra_info=None):
@@ -21,30 +19,14 @@ reward: reward/letters.py:compute_score
 training: {precision: fp32, steps: 3, prompts_per_step: 10, learning_rate: 1.0e-3, save_every: 3}
 rollout: {temperature: 1.0}
 """
-ENVIRONMENT = "environments:\n  verl==0.9.1: {lock: requirements/train-cpu.txt}\n"
 
 
 @pytest.fixture(scope="module")
 def ended(make, train_python):
     """Train on the smoke data, whose files and model come from the DVC remote in the S3."""
     registry = make("verl")
-    tracked = ["dvc.yaml", "dvc.lock", "data/prepare/*"]
-    listed = subprocess.check_output(["git", "ls-files", *tracked], cwd=ROOT, text=True)
-    files = {path: (ROOT / path).read_bytes() for path in listed.splitlines()}
-    settings = (registry.root / "registry.yaml").read_text()
-    registry.merge(
-        {
-            **files,
-            "registry.yaml": settings + ENVIRONMENT,
-            "requirements/train-cpu.txt": LOCK.read_text(),
-            "reward/letters.py": REWARD,
-        }
-    )
-    for arguments in (["repro", "--quiet", "smoke"], ["push", "--quiet", "smoke"]):
-        made = registry.execute("dvc", *arguments)
-        assert made.code == 0, made
-    registry.git("add", "--all")
-    registry.merge({"grpo": SPEC + registry.resources()})
+    merge_smoke(registry, "verl==0.9.1")
+    registry.merge({"reward/letters.py": REWARD, "grpo": SPEC + registry.resources()})
     registry.apply()
     registry.await_end("grpo", seconds=900)
     return registry
