@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.errors import Refused
 from runner.launchers.base import Launcher
-from runner.launchers.skypilot.server import ENDPOINT, is_loopback, server_url
+from runner.launchers.skypilot.server import ENDPOINT, is_loopback, server_url, without_password
 from runner.store import is_url
 from runner.tasks import dvc_remote_url
 from runner.workspace import Workspace
@@ -32,8 +32,9 @@ def check_places(workspace: Workspace, launcher: Launcher) -> None:
     if is_ci():
         _check_lasting(workspace)
         if launcher.name == "skypilot" and is_loopback(server_url()):
+            shown = without_password(server_url())
             raise Refused(
-                f"SkyPilot's API server {server_url()} is this machine's own, and this is a job "
+                f"SkyPilot's API server {shown} is this machine's own, and this is a job "
                 "of CI: it would be gone with the job, and nobody would follow what it launched",
                 cure=f"set {ENDPOINT} to the address of a lasting one",
             )

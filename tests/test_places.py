@@ -96,6 +96,9 @@ def test_a_job_of_ci_needs_an_api_server_that_outlives_it(
     with pytest.raises(Refused, match="is this machine's own") as refused:
         check_places(workspace, launcher)
     assert "SKYPILOT_API_SERVER_ENDPOINT" in (refused.value.cure or "")
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "http://me:open-sesame@localhost:46580")
+    with pytest.raises(Refused, match="http://localhost:46580 is this machine's own"):
+        check_places(workspace, launcher)
     monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "https://sky.example.com")
     check_places(workspace, launcher)
 

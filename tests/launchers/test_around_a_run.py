@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ class Bench:
             "submitted", launcher="skypilot", endpoint=launcher.endpoint(), nonce=NONCE
         )
         job = self.add(job_name(run_id, "a1", NONCE), status, **told)
-        self.registry.advance(run_id, job=f"job-{job.id}")
+        self.registry.advance(run_id, job=f"job-{job.id}-{job.name}")
         return run_id, job
 
     def add(self, name: str, status: str = "RUNNING", **told: Any) -> Job:
@@ -129,6 +130,19 @@ def test_down_leaves_alone_what_was_launched_elsewhere_and_says_so(bench: Bench)
     assert "launched elsewhere: skypilot:https://another.example" in said.err
 
 
+@pytest.mark.parametrize("command", ["cancel", "down"])
+def test_a_strangers_job_under_our_number_is_neither_stopped_nor_shown(
+    bench: Bench, command: str
+) -> None:
+    run_id, job = bench.launched(**MACHINES)
+    job.name, job.log = "theirs", "their log\n"  # what a server that was replaced has there
+    assert "their log" not in bench.say("logs", "x").out
+    assert "dashboard" not in bench.say("open", "x").out
+    assert bench.say(command, "x").code == 0
+    assert job.status == "RUNNING"
+    assert bench.record(run_id).latest.outcome == "cancelled"
+
+
 # doctor
 
 
@@ -189,6 +203,20 @@ def test_a_run_that_has_ended_explains_no_job_that_goes_on(bench: Bench) -> None
     said = bench.say("doctor", "--leaks")
     assert said.code == 6
     assert f"managed job {job.id} is RUNNING" in said.out
+
+
+def test_a_run_that_has_just_ended_explains_the_job_whose_machines_are_given_back(
+    bench: Bench,
+) -> None:
+    run_id, _ = bench.launched()
+    bench.registry.advance(run_id, state="ended", outcome="cancelled", ended_at=_ago(minutes=9))
+    assert bench.say("doctor", "--leaks").code == 0
+    bench.registry.advance(run_id, ended_at=_ago(minutes=11))
+    assert bench.say("doctor", "--leaks").code == 6
+
+
+def _ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_a_cluster_that_a_spec_keeps_is_explained_after_the_end(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from runner.launchers.base import JobStatus
 from runner.launchers.skypilot import SkyPilotLauncher, managed
 
 JOB = "r1-a1-aaaaaaaa"
-
+ID = f"job-1-{JOB}"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting per-request cookies:DeprecationWarning")
 """SkyPilot's own, of its way to upload."""
@@ -37,19 +37,19 @@ def launcher(sky: Sky, tmp_path: Path) -> SkyPilotLauncher:
 def test_a_job_is_submitted_under_the_ledgers_name(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
-    assert launcher.submit(task_in(tmp_path)) == "job-1"
+    assert launcher.submit(task_in(tmp_path)) == ID
     assert sky.named(JOB).task["num_nodes"] == 1
     files = zipfile.ZipFile(io.BytesIO(sky.named(JOB).files)).namelist()
     assert any(name.endswith("/task.json") for name in files)
-    assert launcher.find([JOB, "r2"]) == {JOB: "job-1"}
+    assert launcher.find([JOB, "r2"]) == {JOB: ID}
 
 
 def test_submitted_again_it_is_the_job_that_there_is(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
     task = task_in(tmp_path)
-    assert [launcher.submit(task) for _ in range(3)] == ["job-1"] * 3
-    assert launcher_in(tmp_path).submit(task) == "job-1"  # another process of this clone
+    assert [launcher.submit(task) for _ in range(3)] == [ID] * 3
+    assert launcher_in(tmp_path).submit(task) == ID  # another process of this clone
     assert len(sky.jobs) == 1
 
 
@@ -108,10 +108,10 @@ def test_what_was_sent_is_kept_until_the_end_where_the_server_reads_this_disk(
     task = task_in(tmp_path)
     scratch = Path(task.scratch)
     launcher.submit(task)
-    launcher.poll(["job-1"])
+    launcher.poll([ID])
     assert (scratch / "bundle").is_dir()  # on loopback: read again for each recovery
     sky.become(sky.named(JOB), "SUCCEEDED")
-    launcher.poll(["job-1"])
+    launcher.poll([ID])
     assert not scratch.exists()
     monkeypatch.setattr(skypilot, "is_loopback", lambda url: False)
     other = task_in(tmp_path, "r2")
@@ -126,7 +126,7 @@ def test_an_answer_that_was_lost_is_found_by_name(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
     sky.arm("lost", path="/jobs/launch")
-    assert launcher.submit(task_in(tmp_path)) == "job-1"
+    assert launcher.submit(task_in(tmp_path)) == ID
     assert len(sky.jobs) == 1
 
 
@@ -135,7 +135,7 @@ def test_a_result_that_was_lost_is_found_by_name(
 ) -> None:
     launcher.find([JOB])
     sky.arm("reset", path="/api/get")
-    assert launcher.submit(task_in(tmp_path)) == "job-1"
+    assert launcher.submit(task_in(tmp_path)) == ID
     assert len(sky.jobs) == 1
 
 
@@ -150,16 +150,20 @@ def test_a_submission_that_never_arrived_is_unclear_and_not_sent_again(
     assert sky.jobs == {}
 
 
-def test_a_submission_that_is_taken_up_is_waited_for(
+def test_a_submission_that_is_taken_up_is_waited_for_by_who_submits(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
     sky.arm("held", path="/jobs/launch", seconds=3)
     submitting = threading.Thread(target=launcher.submit, args=(task_in(tmp_path),), daemon=True)
     submitting.start()
-    while not sky.asked("/jobs/launch"):
+    while not any(one.name == "sky.jobs.launch" for one in list(sky.requests.values())):
         time.sleep(0.02)
+    began = time.monotonic()
+    with pytest.raises(Unclear, match=f"not answered the submission of {JOB} yet$"):
+        launcher_in(tmp_path).find([JOB], wait=False)  # who only follows it asks again later
+    assert time.monotonic() - began < 2
     assert sky.jobs == {}
-    assert launcher_in(tmp_path).find([JOB]) == {JOB: "job-1"}
+    assert launcher_in(tmp_path).find([JOB]) == {JOB: ID}
     submitting.join()
 
 
@@ -169,7 +173,7 @@ def test_a_deadline_passes_and_the_name_tells(
     launcher.find([JOB])
     monkeypatch.setattr("runner.launchers.skypilot.client.SUBMIT_SECONDS", 1.0)
     sky.arm("slow", path="/jobs/launch", seconds=4)
-    assert launcher.submit(task_in(tmp_path)) == "job-1"
+    assert launcher.submit(task_in(tmp_path)) == ID
     assert len(sky.jobs) == 1
 
 
@@ -184,12 +188,12 @@ def test_a_job_is_followed_with_one_request_for_all(
     sky.become(sky.named("r0"), "RUNNING", cloud="GCP", region="us-central1", start_at=1e6)
     sky.become(sky.named("r1"), "FAILED_NO_RESOURCE", failure_reason="none left", end_at=2e6)
     before = sky.asked("/jobs/queue/v2")
-    told = launcher.poll(["job-1", "job-2", "job-3", "job-9", "nonsense"])
+    told = launcher.poll(["job-1-r0", "job-2-r1", "job-3-r2", "job-9-r9", "nonsense"])
     assert sky.asked("/jobs/queue/v2") - before == 1
-    assert told["job-1"] == JobStatus("running", "", "gcp/us-central1", "1970-01-12T13:46:40Z")
-    assert told["job-2"].outcome == "no_capacity"
-    assert told["job-2"].detail == "no capacity in any place it may use: none left"
-    states = [told[job].state for job in ("job-2", "job-3", "job-9", "nonsense")]
+    assert told["job-1-r0"] == JobStatus("running", "", "gcp/us-central1", "1970-01-12T13:46:40Z")
+    assert told["job-2-r1"].outcome == "no_capacity"
+    assert told["job-2-r1"].detail == "no capacity in any place it may use: none left"
+    states = [told[job].state for job in ("job-2-r1", "job-3-r2", "job-9-r9", "nonsense")]
     assert states == ["ended", "waiting", "unknown", "unknown"]
 
 
@@ -199,14 +203,14 @@ def test_a_server_that_is_down_makes_jobs_unknown_and_never_ended(
     launcher.submit(task_in(tmp_path))
     sky.down()
     forget_server()
-    told = launcher.poll(["job-1"])["job-1"]
+    told = launcher.poll([ID])[ID]
     assert told.state == "unknown"
     assert "does not answer" in told.detail
     with pytest.raises(OutsideError, match="does not answer"):
         launcher.find([JOB])
     sky.up()
     forget_server()
-    assert launcher.poll(["job-1"])["job-1"].state == "waiting"
+    assert launcher.poll([ID])[ID].state == "waiting"
 
 
 def test_logs_are_lines_and_none_for_a_job_that_is_not_there(
@@ -214,8 +218,8 @@ def test_logs_are_lines_and_none_for_a_job_that_is_not_there(
 ) -> None:
     launcher.submit(task_in(tmp_path))
     sky.named(JOB).log = "\x1b[2m├── \x1b[0mLaunching\n\x1b[36m(r1, pid=7)\x1b[0m step 1\n"
-    assert list(launcher.logs("job-1", follow=True)) == ["├── Launching", "(r1, pid=7) step 1"]
-    assert list(launcher.logs("job-2", follow=True)) == []
+    assert list(launcher.logs(ID, follow=True)) == ["├── Launching", "(r1, pid=7) step 1"]
+    assert list(launcher.logs(f"job-2-{JOB}", follow=True)) == []
     assert list(launcher.logs("two", follow=True)) == []
 
 
@@ -227,11 +231,11 @@ def test_a_cancelled_job_and_its_machines_are_gone(
 ) -> None:
     launcher.submit(task_in(tmp_path))
     sky.become(sky.named(JOB), "RUNNING", cloud="GCP")
-    assert launcher.left(["job-1"]) == {"job-1": "managed job 1 is RUNNING"}
+    assert launcher.left([ID]) == {ID: "managed job 1 is RUNNING"}
     launcher.cancel(JOB)  # also by the name of its claim
-    assert launcher.left(["job-1"]) == {}
-    assert launcher.poll(["job-1"])["job-1"].outcome == "cancelled"
-    launcher.cancel("job-1")  # an ended job is left as it is
+    assert launcher.left([ID]) == {}
+    assert launcher.poll([ID])[ID].outcome == "cancelled"
+    launcher.cancel(ID)  # an ended job is left as it is
     launcher.cancel("r2")  # and so is one that never was
     assert sky.asked("/jobs/cancel") == 1
 
@@ -245,9 +249,9 @@ def test_machines_that_stay_are_named_with_the_command(
     held = {"cluster_name_on_cloud": "r1-1-aabbccdd"}
     sky.become(sky.named(JOB), "FAILED_CONTROLLER", **held)
     with pytest.raises(OutsideError, match="FAILED_CONTROLLER, its machines are there") as left:
-        launcher.cancel("job-1")
+        launcher.cancel(ID)
     assert left.value.cure == f"sky down {JOB}-1"  # to cancel an ended job gives nothing back
-    assert "still there" in launcher.poll(["job-1"])["job-1"].detail
+    assert "still there" in launcher.poll([ID])[ID].detail
 
 
 # Clusters that are kept

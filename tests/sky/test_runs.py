@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_two_runs_train_at_the_same_time(ended):
 def test_where_a_run_was_is_on_record(ended):
     attempt = ended.attempt("left")
     assert attempt["where"].startswith("slurm/virtual")
-    assert attempt["job"].startswith("job-")
+    assert re.fullmatch(f"job-[0-9]+-{ended.job('left')}", attempt["job"])
     assert attempt["launcher"] == "skypilot"
 
 

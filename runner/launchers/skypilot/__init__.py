@@ -95,8 +95,10 @@ class SkyPilotLauncher:
         config["secrets"] = dict.fromkeys(values)
         try:
             if keep:
-                return JobId(self._client.launch_on_cluster(config, task.job, values), task.job)
-            return JobId(self._client.launch_job(config, task.job, values))
+                number = self._client.launch_on_cluster(config, task.job, values)
+            else:
+                number = self._client.launch_job(config, task.job, values)
+            return JobId(number, task.job, is_kept=keep)
         except OutsideError as error:
             return self._settled(task.job, error)
 
@@ -117,27 +119,29 @@ class SkyPilotLauncher:
                 raise error
             time.sleep(_BETWEEN_LOOKS)
 
-    def find(self, names: Sequence[str]) -> Mapping[str, str]:
+    def find(self, names: Sequence[str], *, wait: bool = True) -> Mapping[str, str]:
         """Return the jobs of all users submitted under exactly `names`; ended ones count.
 
-        A submission that the server has taken up is waited for: it is about to be a job.
+        A submission that the server has taken up is waited for: it is about to be a job. Raises
+        Unclear when it has not become one after PENDING_SECONDS, without `wait` at once.
         """
-        self._await_submissions(names)  # first: what is answered meanwhile is found below
+        # First: what is answered meanwhile is found below.
+        self._await_submissions(names, PENDING_SECONDS if wait else 0.0)
         numbers = managed.find(self._client, set(names))
-        found = {name: str(JobId(number)) for name, number in numbers.items()}
+        found = {name: str(JobId(number, name)) for name, number in numbers.items()}
         if rest := [name for name in names if name not in found]:
             kept = clusters.find(self._client, rest)
             found |= {name: str(job) for name, job in kept.items()}
         self._absent |= set(names) - set(found)
         return found
 
-    def _await_submissions(self, names: Collection[str]) -> None:
-        deadline = time.monotonic() + PENDING_SECONDS
+    def _await_submissions(self, names: Collection[str], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while pending := self._pending(names):
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
+                waited = f", {seconds / 60:.0f} min after it was asked" if seconds else ""
                 raise Unclear(
-                    f"SkyPilot has not answered the submission of {pending} for "
-                    f"{PENDING_SECONDS / 60:.0f} min",
+                    f"SkyPilot has not answered the submission of {pending} yet{waited}",
                     cure="sky api status   shows it, sky api cancel ends it",
                 )
             time.sleep(_BETWEEN_LOOKS)
@@ -158,14 +162,16 @@ class SkyPilotLauncher:
         return told | {job: statuses[one] for job, one in ids.items()}
 
     def _statuses(self, ids: Collection[JobId]) -> Mapping[JobId, JobStatus]:
-        numbers = {one.number for one in ids if not one.cluster}
-        known = {job.id: job for job in self._client.jobs(ids=numbers)} if numbers else {}
+        wanted = [one for one in ids if not one.is_kept]
+        known = managed.known(self._client, wanted)
         for job in known.values():
             if managed.has_ended(job):  # what a server on loopback has read until now
                 shutil.rmtree(self._scratch / job.name, ignore_errors=True)
-        found = {JobId(number): managed.status(job) for number, job in known.items()}
-        unknown = {JobId(number): managed.missing(number) for number in numbers - set(known)}
-        return found | unknown | clusters.poll(self._client, [one for one in ids if one.cluster])
+        told = {
+            one: managed.status(known[one]) if one in known else managed.missing(one)
+            for one in wanted
+        }
+        return told | clusters.poll(self._client, [one for one in ids if one.is_kept])
 
     def cancel(self, job: str) -> None:
         """Cancel a job, also by the name it was submitted under; wait until it is gone, verified.
@@ -176,31 +182,30 @@ class SkyPilotLauncher:
         one = read_id(job) or read_id(self.find([job]).get(job, ""))
         if one is None:
             clusters.clear(self._client, job)
-        elif one.cluster:
+        elif one.is_kept:
             clusters.stop(self._client, one)
         else:
-            managed.stop(self._client, one.number)
+            managed.stop(self._client, one)
 
     def release(self, job: str) -> None:
         """Cancel a job, and take the cluster down that is kept for it."""
         self.cancel(job)
         one = read_id(job)
-        if one and one.cluster:
-            clusters.take_down(self._client, one.cluster)
+        if one and one.is_kept:
+            clusters.take_down(self._client, one.name)
 
     def left(self, jobs: Sequence[str]) -> Mapping[str, str]:
         """Return which of `jobs` go on or hold machines."""
         ids = {job: found for job in jobs if (found := read_id(job))}
-        numbers = {one.number for one in ids.values() if not one.cluster}
-        known = {one.id: one for one in self._client.jobs(ids=numbers)} if numbers else {}
-        names = sorted({one.cluster for one in ids.values() if one.cluster})
+        known = managed.known(self._client, [one for one in ids.values() if not one.is_kept])
+        names = sorted({one.name for one in ids.values() if one.is_kept})
         kept = self._client.clusters(names) if names else {}
         told = {
-            job: f"cluster {one.cluster} is {kept[one.cluster].status}"
-            if one.cluster in kept
-            else managed.left_over(known[one.number])
+            job: f"cluster {one.name} is {kept[one.name].status}"
+            if one.is_kept
+            else managed.left_over(known[one])
             for job, one in ids.items()
-            if one.cluster in kept or (not one.cluster and one.number in known)
+            if one in known or (one.is_kept and one.name in kept)
         }
         return {job: words for job, words in told.items() if words}
 
@@ -223,26 +228,31 @@ class SkyPilotLauncher:
     def logs(self, job: str, *, follow: bool) -> Iterator[str]:
         """Yield what SkyPilot kept of a job: how it was brought up, and what it printed."""
         one = read_id(job)
-        if one is None or self.poll([job])[job].state == "unknown":
+        if one is None or not self._is_known(job):
             return iter(())
-        if one.cluster:
-            return self._client.cluster_logs(one.cluster, one.number, follow=follow)
+        if one.is_kept:
+            return self._client.cluster_logs(one.name, one.number, follow=follow)
         return self._client.job_logs(one.number, follow=follow)
 
     def links(self, job: str) -> Mapping[str, str]:
-        """Return the job's page on SkyPilot's dashboard."""
+        """Return the job's page on SkyPilot's dashboard; none where the server does not know it."""
         one = read_id(job)
-        return {"skypilot": reach.page(self._client.url, one)} if one else {}
+        if one is None or not self._is_known(job):
+            return {}
+        return {"skypilot": reach.page(self._client.url, one)}
+
+    def _is_known(self, job: str) -> bool:
+        return self.poll([job])[job].state != "unknown"
 
     def shell(self, job: str) -> Shell:
         """Return the way to the job's first node, by SSH or the scheduler's own means."""
         one = read_id(job)
         if one is None:
             raise Refused(f"{job} is no job of SkyPilot's")
-        if one.cluster:
-            kept = Machines(one.cluster, one.cluster, "", is_kept=True)
+        if one.is_kept:
+            kept = Machines(one.name, one.name, "", is_kept=True)
             return reach.shell(kept)
-        machines = self._client.machines(one.number)
+        machines = self._client.machines(one.number, one.name)
         if machines is None:
             raise Refused(
                 f"managed job {one.number} has no machines now: {self.poll([job])[job].detail}",

@@ -109,8 +109,8 @@ class Client:
             )
         )
 
-    def machines(self, job_id: int) -> Machines | None:
-        """Return the machines of a managed job; None while it has none."""
+    def machines(self, job_id: int, name: str) -> Machines | None:
+        """Return the machines of a managed job of this name; None while it has none."""
 
         def call(sky: Any) -> Machines | None:
             from sky.jobs.utils import generate_managed_job_cluster_name
@@ -119,9 +119,10 @@ class Client:
                 refresh=False, all_users=True, job_ids=[job_id], fields=list(FIELDS)
             )
             for found in sky.client.sdk.get(request)[0]:
-                if on_cloud := found.cluster_name_on_cloud:
-                    name = generate_managed_job_cluster_name(found.job_name, job_id)
-                    return Machines(name, on_cloud, place(found), is_kept=False)
+                on_cloud = found.cluster_name_on_cloud
+                if on_cloud and found.job_name == name:
+                    cluster = generate_managed_job_cluster_name(name, job_id)
+                    return Machines(cluster, on_cloud, place(found), is_kept=False)
             return None
 
         return self._ask(f"find the machines of managed job {job_id}", call)

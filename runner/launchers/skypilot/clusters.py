@@ -24,7 +24,7 @@ def find(client: Client, names: Collection[str]) -> dict[str, JobId]:
     """
     up = [c.name for c in client.clusters(list(names)).values() if c.status == _UP]
     newest = {name: managed.newest(_called(client, name)) for name in up}
-    return {name: JobId(jobs[name], name) for name, jobs in newest.items() if jobs}
+    return {name: JobId(jobs[name], name, is_kept=True) for name, jobs in newest.items() if jobs}
 
 
 def _called(client: Client, cluster: str) -> tuple[Job, ...]:
@@ -36,20 +36,20 @@ def poll(client: Client, jobs: Collection[JobId]) -> dict[JobId, JobStatus]:
     """Return how jobs on clusters fare."""
     if not jobs:
         return {}
-    known = client.clusters(sorted({job.cluster for job in jobs}))
-    return {job: _status(client, job, known.get(job.cluster)) for job in jobs}
+    known = client.clusters(sorted({job.name for job in jobs}))
+    return {job: _status(client, job, known.get(job.name)) for job in jobs}
 
 
 def _status(client: Client, job: JobId, cluster: Cluster | None) -> JobStatus:
     if cluster is None:
-        return JobStatus("ended", f"its cluster {job.cluster} is gone", outcome="failed")
+        return JobStatus("ended", f"its cluster {job.name} is gone", outcome="failed")
     meaning = CLUSTER.get(cluster.status, Meaning("unknown", f"SkyPilot says {cluster.status}"))
     if cluster.status != _UP:
         why = f": {cluster.reason}" if cluster.reason else ""
         return JobStatus(meaning.state, f"{meaning.says}{why}", cluster.infra)
-    found = [one for one in client.cluster_jobs(job.cluster) if one.id == job.number]
+    found = [one for one in client.cluster_jobs(job.name) if one.id == job.number]
     if not found:
-        return managed.missing(job.number)
+        return managed.missing(job)
     return managed.status(found[0]._replace(infra=cluster.infra))
 
 
@@ -62,12 +62,12 @@ def stop(client: Client, job: JobId) -> None:
     asked = False
     while (state := poll(client, [job])[job].state) != "ended":
         if not asked:
-            client.cancel_cluster_job(job.cluster, job.number)
+            client.cancel_cluster_job(job.name, job.number)
             asked = True
         elif time.monotonic() > deadline:
             raise OutsideError(
-                f"job {job.number} on cluster {job.cluster} is {state}",
-                cure=f"sky down {job.cluster}   gives the machines back",
+                f"job {job.number} on cluster {job.name} is {state}",
+                cure=f"sky down {job.name}   gives the machines back",
             )
         else:
             time.sleep(_BETWEEN_LOOKS)

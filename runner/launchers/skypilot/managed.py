@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from runner.errors import OutsideError
 from runner.launchers.base import JobStatus
 from runner.launchers.skypilot.client import Client
+from runner.launchers.skypilot.ids import JobId
 from runner.launchers.skypilot.records import Job
-from runner.launchers.skypilot.statuses import CLUSTER_JOB, MANAGED_JOB, Meaning
+from runner.launchers.skypilot.statuses import CLUSTER_JOB, MANAGED_JOB, QUEUED, Meaning
 
 CANCEL_SECONDS = 900.0
 """For a job to end and its machines to be given back; clouds take minutes."""
@@ -27,6 +28,18 @@ def find(client: Client, names: Collection[str]) -> dict[str, int]:
     """Return the managed jobs of all users that were submitted under exactly `names`, by name."""
     only = next(iter(names)) if len(names) == 1 else None
     return newest(job for job in client.jobs(name=only) if job.name in names)
+
+
+def known(client: Client, jobs: Collection[JobId]) -> dict[JobId, Job]:
+    """Return those of the managed `jobs` that the server knows, with one request for all.
+
+    A job under the same number that has another name is somebody else's, and left out.
+    """
+    if not jobs:
+        return {}
+    found = client.jobs(ids={one.number for one in jobs})
+    by_id = {JobId(job.id, job.name): job for job in found}
+    return {one: by_id[one] for one in jobs if one in by_id}
 
 
 def newest(jobs: Iterable[Job]) -> dict[str, int]:
@@ -49,13 +62,16 @@ def meaning_of(job: Job) -> Meaning:
 
     `unknown` for one of another version of SkyPilot.
     """
-    table = MANAGED_JOB if job.status in MANAGED_JOB else CLUSTER_JOB
+    if job.is_managed and job.status == "PENDING" and job.submitted is None:
+        return QUEUED
+    table = MANAGED_JOB if job.is_managed else CLUSTER_JOB
     return table.get(job.status, Meaning("unknown", f"SkyPilot says {job.status}"))
 
 
-def missing(number: int) -> JobStatus:
+def missing(job: JobId) -> JobStatus:
     """Return that the server has no record of a job: it may go on where nobody sees it."""
-    return JobStatus("unknown", f"SkyPilot has no record of job {number}: was its server replaced?")
+    says = f"SkyPilot has no record of job {job.number} named {job.name}: was its server replaced?"
+    return JobStatus("unknown", says)
 
 
 def status(job: Job) -> JobStatus:
@@ -70,6 +86,7 @@ def status(job: Job) -> JobStatus:
         since=_since(job, meaning),
         recoveries=job.recoveries,
         outcome=meaning.outcome,
+        is_queued=meaning.is_queued,
     )
 
 
@@ -108,28 +125,24 @@ def _moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def stop(client: Client, number: int) -> None:
+def stop(client: Client, wanted: JobId) -> None:
     """Cancel a managed job and return when it has ended and its machines are given back.
 
-    Raises OutsideError when something of it is left after CANCEL_SECONDS.
+    Touches nothing when the server does not know it. Raises OutsideError when something of it is
+    left after CANCEL_SECONDS.
     """
     deadline = time.monotonic() + CANCEL_SECONDS
     asked = False
-    while (job := _look(client, number)) is not None:
+    while (job := known(client, [wanted]).get(wanted)) is not None:
         if has_ended(job) and not job.has_machines:
             return
         if not has_ended(job) and not asked:
-            client.cancel_job(number)
+            client.cancel_job(job.id)
             asked = True
         elif time.monotonic() > deadline:
             raise OutsideError(left_over(job), cure=remove(job))
         else:
             time.sleep(_BETWEEN_LOOKS)
-
-
-def _look(client: Client, number: int) -> Job | None:
-    found = client.jobs(ids=[number])
-    return found[0] if found else None
 
 
 def left_over(job: Job) -> str:

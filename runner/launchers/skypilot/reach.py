@@ -29,7 +29,7 @@ SLURM_LOGINS = Path("~/.slurm/config")
 
 def page(url: str, job: JobId) -> str:
     """Return the address of the page on a job on the dashboard of the API server at `url`."""
-    about = f"clusters/{job.cluster}/{job.number}" if job.cluster else f"jobs/{job.number}"
+    about = f"clusters/{job.name}/{job.number}" if job.is_kept else f"jobs/{job.number}"
     return f"{without_password(url)}/dashboard/{about}"
 
 

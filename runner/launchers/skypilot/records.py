@@ -36,6 +36,7 @@ class Job(NamedTuple):
     status: str
     """Of ManagedJobStatus, or of JobStatus for one on a cluster."""
     submitted: float | None = None
+    """Of a managed job: when SkyPilot first tried for machines; None while it is in its queue."""
     started: float | None = None
     recovered: float | None = None
     ended: float | None = None
@@ -48,6 +49,8 @@ class Job(NamedTuple):
     recoveries: int = 0
     has_machines: bool = False
     """Whether the cluster that SkyPilot has made for it is there."""
+    is_managed: bool = True
+    """Else it is one on a cluster that is kept."""
 
 
 class Cluster(NamedTuple):
@@ -123,6 +126,7 @@ def read_cluster_job(record: Any) -> Job:
         started=record.start_at,
         ended=record.end_at,
         has_machines=True,
+        is_managed=False,
     )
 
 

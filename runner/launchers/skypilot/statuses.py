@@ -21,11 +21,13 @@ class Meaning(NamedTuple):
     """For people; empty where the state says it all."""
     outcome: Outcome | None = None
     """What is known of an end that the node could not tell."""
+    is_queued: bool = False
+    """Whether SkyPilot tries no place for it yet."""
 
 
 MANAGED_JOB: dict[str, Meaning] = {
-    "PENDING": Meaning("waiting", "waiting for SkyPilot to take it up"),
-    "SUBMITTED": Meaning("waiting", "waiting for SkyPilot to take it up"),  # of former versions
+    "PENDING": Meaning("waiting", "waiting for"),  # between two tries; else QUEUED
+    "SUBMITTED": Meaning("waiting", "waiting for"),  # of former versions
     "STARTING": Meaning("waiting", "waiting for"),
     "RUNNING": Meaning("running", ""),
     "WINDING_DOWN": Meaning("running", "ending"),
@@ -41,9 +43,15 @@ MANAGED_JOB: dict[str, Meaning] = {
 }
 """Managed jobs. Where `says` ends with `for`, what it waits for follows."""
 
+QUEUED = Meaning("waiting", "waiting in SkyPilot's own queue", is_queued=True)
+"""A managed job that is PENDING and has never been STARTING: SkyPilot brings up only so many at
+once. `submitted_at` is set as it becomes STARTING and stays when it is PENDING again, which it is
+between two tries for machines (set_starting_async and set_backoff_pending_async in
+sky/jobs/state.py). A turn that it waits for between two tries cannot be told from the pause."""
+
 CLUSTER_JOB: dict[str, Meaning] = {
-    "INIT": Meaning("waiting", "waiting for its turn on its cluster"),
-    "PENDING": Meaning("waiting", "waiting for its turn on its cluster"),
+    "INIT": Meaning("waiting", "waiting for its turn on its cluster", is_queued=True),
+    "PENDING": Meaning("waiting", "waiting for its turn on its cluster", is_queued=True),
     "SETTING_UP": Meaning("running", "setting up"),
     "RUNNING": Meaning("running", ""),
     "FAILED_DRIVER": Meaning("ended", "SkyPilot's own process on its cluster died", "failed"),
