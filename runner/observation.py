@@ -155,12 +155,17 @@ def _observed(
 def _waiting(
     spec: Experiment, attempt: Attempt, beat: Heartbeat | None, status: JobStatus
 ) -> Attempt:
-    """Return the attempt as waiting, for its first machines or for others after it lost them."""
+    """Return the attempt as waiting, for its first machines or for others after it lost them.
+
+    Only while its launcher tries for them does it have a `waiting_since`: what waits for its turn
+    alone needs no other place.
+    """
     if attempt.state == "claimed":  # its job's id is recorded first, by who submits
         return attempt
     reason = _recovering(attempt, beat, status) if beat else _wanted(spec, attempt, status)
     same_wait = attempt.state == "waiting" and attempt.waiting_since is not None
     since = attempt.waiting_since if same_wait else status.since or now()
+    since = None if status.is_queued else since
     return advance(
         attempt,
         "waiting",
@@ -196,8 +201,6 @@ def _wanted(spec: Experiment, attempt: Attempt, status: JobStatus) -> str:
     told = status.detail.removeprefix("waiting ")
     if told and not told.startswith("for "):
         return told
-    if told.startswith("for SkyPilot"):
-        return attempt.reason if attempt.state == "waiting" and attempt.reason else told
     why = told.partition(": ")[2]
     places = open_places(spec, attempt)
     wanted = f"for {machines(spec.resources)}" + (f" on {places}" if places else "")

@@ -34,7 +34,7 @@ class ScriptedLauncher:
         self._note(f"submit {task.attempt}")
         self.submitted.append(task)
         job = f"job-{task.job}"
-        self.statuses[job] = JobStatus("waiting", "waiting for SkyPilot to take it up")
+        self.statuses[job] = JobStatus("waiting", "waiting for H100:8")
         return job
 
     def find(self, names: Sequence[str]) -> Mapping[str, str]:

@@ -333,6 +333,19 @@ def test_two_at_once_move_it_once(waiting):
     assert waiting.record == first
 
 
+def test_one_in_the_queue_of_its_launcher_moves_on_nowhere(waiting):
+    queued = WAITING._replace(detail="waiting in SkyPilot's own queue", is_queued=True)
+    waiting.launcher.statuses["job-1"] = queued._replace(since=LONG_AGO)
+    waiting.sync()
+    assert [one.state for one in waiting.record.attempts] == ["waiting"]
+    waiting.registry.advance(waiting.run_id, waiting_since=LONG_AGO)
+    waiting.sync()
+    assert (len(waiting.record.attempts), waiting.record.latest.waiting_since) == (1, None)
+    waiting.wait_long()  # SkyPilot tries for machines, and finds none
+    waiting.sync()
+    assert len(waiting.record.attempts) == 2
+
+
 def test_only_who_reaches_the_launcher_moves_it(waiting):
     waiting.launcher.reach = lambda endpoint: "elsewhere"
     waiting.sync()

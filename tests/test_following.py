@@ -92,7 +92,7 @@ def test_one_that_waits_says_for_what_where_and_since_when(followed):
     before = followed.registry.snapshot.commit
     for detail, where in (
         ("waiting for H100:8 on k8s/pool: two nodes are free", "k8s/pool"),
-        ("waiting for SkyPilot to take it up", ""),
+        ("waiting for H100:8: Job is in backoff", ""),
         ("waiting for H100:8 on gcp/us-east1: no quota", "gcp/us-east1"),
     ):
         followed.sync("waiting", detail, where=where, since=SINCE)
@@ -100,12 +100,20 @@ def test_one_that_waits_says_for_what_where_and_since_when(followed):
 
 
 def test_a_wait_whose_begin_the_launcher_does_not_know_begins_when_it_was_first_seen(followed):
-    first = followed.sync("waiting", "waiting for SkyPilot to take it up")
-    assert first.reason == "for SkyPilot to take it up"
+    first = followed.sync("waiting", "waiting for H100:8")
+    assert first.reason == "for H100:8 on k8s/pool"
     assert first.waiting_since is not None
-    again = followed.sync("waiting", "waiting for H100:8")
-    assert again.waiting_since == first.waiting_since
-    assert again.reason == "for H100:8 on k8s/pool"
+    followed.registry.advance(followed.run_id, waiting_since=SINCE)
+    assert followed.sync("waiting", "waiting for H100:8").waiting_since == SINCE
+
+
+def test_in_the_queue_of_its_launcher_it_waits_for_no_capacity_yet(followed):
+    queued = {"is_queued": True, "since": SINCE}
+    attempt = followed.sync("waiting", "waiting in SkyPilot's own queue: others launch", **queued)
+    assert (attempt.state, attempt.waiting_since) == ("waiting", None)
+    assert attempt.reason == "in SkyPilot's own queue: others launch"
+    attempt = followed.sync("waiting", "waiting for H100:8", since=SINCE)
+    assert (attempt.reason, attempt.waiting_since) == ("for H100:8 on k8s/pool", SINCE)
 
 
 def test_one_whose_node_has_not_spoken_yet_stays_as_it_is(followed):

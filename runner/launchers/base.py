@@ -29,6 +29,8 @@ class JobStatus(NamedTuple):
     outcome: Literal["cancelled", "no_capacity", "failed"] | None = None
     """What the launcher knows of an end that the node could not tell; the node's word counts more.
     """
+    is_queued: bool = False
+    """Whether it waits for its turn, and no place is tried for it: no wait for capacity."""
 
 
 RAY_DASHBOARD = 8265

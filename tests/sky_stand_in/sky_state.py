@@ -128,7 +128,8 @@ def job_record(job: Job) -> dict[str, Any]:
         "task_name": job.name,
         "status": job.status,
         "resources": _resources(job.task),
-        "submitted_at": job.submitted,
+        # Set as it becomes STARTING; `become` says so of one that is PENDING again.
+        "submitted_at": None if job.status == "PENDING" else job.submitted,
         "start_at": None,
         "end_at": None,
         "last_recovered_at": -1,
