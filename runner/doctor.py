@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from runner import screen
@@ -16,7 +17,7 @@ from runner.errors import EXIT_OUTSIDE, EXIT_SOMETHING_TO_DO, OutsideError, Refu
 from runner.forges import open_forge
 from runner.launchers.base import Found, Launcher
 from runner.ledger.documents import experiment_of
-from runner.ledger.record import RunRecord
+from runner.ledger.record import Attempt, RunRecord
 from runner.ledger.snapshot import Snapshot
 from runner.places import check_places
 from runner.repeats import claims
@@ -26,6 +27,9 @@ from runner.spec.tree import WorkTree
 from runner.store import RunStore, open_store
 from runner.tasks import check_train_python, dvc_remote_url, job_name
 from runner.workspace import Workspace
+
+GIVING_BACK = timedelta(minutes=10)
+"""For machines to be given back after a run's end; SkyPilot takes up to two minutes."""
 
 State = Literal["ok", "broken", "notice"]
 
@@ -197,7 +201,7 @@ def look_for_leaks(workspace: Workspace, launcher: Launcher) -> Leaks:
 
 
 def _explained(snapshot: Snapshot) -> Iterator[str]:
-    """Yield the names of what goes on, and of what its spec keeps after its end."""
+    """Yield the names of what goes on or has just ended, and of what its spec keeps then."""
     entries = snapshot.experiments().values()
     known = {run for entry in entries for run in (*entry.history, *entry.runs)}
     for record in snapshot.records({*known, *snapshot.active()}).values():
@@ -208,5 +212,12 @@ def _explained(snapshot: Snapshot) -> Iterator[str]:
 def _attempts(snapshot: Snapshot, record: RunRecord) -> Iterator[str]:
     keeps = experiment_of(snapshot, record.run_id).resources.keep_cluster is not None
     for one in record.attempts:
-        if keeps or one.state != "ended":
+        if keeps or one.state != "ended" or _has_just_ended(one):
             yield job_name(record.run_id, f"a{one.number}", one.nonce)
+
+
+def _has_just_ended(attempt: Attempt) -> bool:
+    """Whether the launcher may still be giving an attempt's machines back."""
+    if attempt.ended_at is None:
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(attempt.ended_at) < GIVING_BACK

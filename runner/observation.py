@@ -34,32 +34,43 @@ _AT_THE_GPUS = frozenset({"training", "saving"})
 _TRAINING = _AT_THE_GPUS | {restarts.ENDED}
 
 
+def adopt_claims(launcher: Launcher, records: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
+    """Return `records`, with the jobs of claims whose submission was carried out and not recorded.
+
+    Whoever submitted them has not come to it, or never will. While it cannot be told which there
+    are, all stay as they are.
+    """
+    claims = {
+        i: record
+        for i, record in records.items()
+        if record.latest.state == "claimed" and _is_reached(launcher, record)
+    }
+    names = {i: name_of(record) for i, record in claims.items()}
+    try:
+        found = launcher.find(list(names.values()), wait=False) if names else {}
+    except OutsideError:
+        found = {}
+    return dict(records) | {
+        i: record.with_latest(advance(record.latest, "submitted", job=found[names[i]], reason=""))
+        for i, record in claims.items()
+        if names[i] in found
+    }
+
+
 def ask(launcher: Launcher, records: Iterable[RunRecord]) -> dict[str, JobStatus]:
     """Return how the jobs of the newest attempts fare, by run id; one request for all of them.
 
-    UNKNOWN for what this launcher cannot be asked of.
+    UNKNOWN for what this launcher cannot be asked of, and for what has no job on record.
     """
     known = {record.run_id: record for record in records}
     found = dict.fromkeys(known, UNKNOWN)
     mine = [record for record in known.values() if record.latest.launcher == launcher.name]
     reach = {record.run_id: launcher.reach(record.latest.endpoint) for record in mine}
     found |= {run_id: JobStatus("ended") for run_id, how in reach.items() if how == "gone"}
-    jobs = _jobs(launcher, [record for record in mine if reach[record.run_id] == "here"])
+    here = [record for record in mine if reach[record.run_id] == "here"]
+    jobs = {record.run_id: record.latest.job for record in here if record.latest.job}
     statuses = launcher.poll(list(jobs.values())) if jobs else {}
     return found | {run_id: statuses.get(job, UNKNOWN) for run_id, job in jobs.items()}
-
-
-def _jobs(launcher: Launcher, records: Iterable[RunRecord]) -> dict[str, str]:
-    """Return the launcher's ids of the jobs, by run id; those not recorded are looked up."""
-    all_of_them = list(records)
-    recorded = {record.run_id: record.latest.job for record in all_of_them}
-    names = {record.run_id: name_of(record) for record in all_of_them if not record.latest.job}
-    try:
-        found: Mapping[str, str] = launcher.find(list(names.values())) if names else {}
-    except OutsideError:
-        found = {}
-    looked_up = {run_id: found.get(name) for run_id, name in names.items()}
-    return {run_id: job for run_id, job in (recorded | looked_up).items() if job}
 
 
 def adopt_twins(
@@ -75,7 +86,7 @@ def adopt_twins(
     ]
     names = {i: name_of(records[i]) for i in over if _is_reached(launcher, records[i])}
     try:
-        found = launcher.find(list(names.values())) if names else {}
+        found = launcher.find(list(names.values()), wait=False) if names else {}
     except OutsideError:
         return dict(records), {**statuses, **dict.fromkeys(names, UNKNOWN)}
     others = {i: found[name] for i, name in names.items() if name in found}
@@ -160,8 +171,6 @@ def _waiting(
     Only while its launcher tries for them does it have a `waiting_since`: what waits for its turn
     alone needs no other place.
     """
-    if attempt.state == "claimed":  # its job's id is recorded first, by who submits
-        return attempt
     reason = _recovering(attempt, beat, status) if beat else _wanted(spec, attempt, status)
     same_wait = attempt.state == "waiting" and attempt.waiting_since is not None
     since = attempt.waiting_since if same_wait else status.since or now()

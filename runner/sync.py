@@ -25,7 +25,15 @@ from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
 from runner.limits import stop_overdue
-from runner.observation import UNKNOWN, adopt_twins, ask, ended, observe, with_stays
+from runner.observation import (
+    UNKNOWN,
+    adopt_claims,
+    adopt_twins,
+    ask,
+    ended,
+    observe,
+    with_stays,
+)
 from runner.parallel import in_background
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.runfolder import LAUNCHER_LOG, attempt_folder
@@ -60,7 +68,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     Raises OutsideError when ledger or store do not answer.
     """
     snapshot = workspace.ledger.fetch() if fetch else workspace.ledger.snapshot()
-    records = snapshot.records(snapshot.active())
+    records = adopt_claims(launcher, snapshot.records(snapshot.active()))
     records, statuses = adopt_twins(launcher, records, ask(launcher, records.values()))
     observed = {i: observe(workspace, snapshot, r, statuses[i]) for i, r in records.items()}
     observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
@@ -173,7 +181,7 @@ def _last_lines(launcher: Launcher, job: str) -> deque[str]:
 
 def job_state(launcher: Launcher, run: RunRecord) -> JobState:
     """Return the state of a run's job as far as it may be told from here."""
-    return ask(launcher, [run])[run.run_id].state
+    return ask(launcher, adopt_claims(launcher, {run.run_id: run}).values())[run.run_id].state
 
 
 def is_here(launcher: Launcher, run: RunRecord) -> bool:
@@ -187,7 +195,7 @@ def end_as_cancelled(
 ) -> RunRecord:
     """Write into the ledger that a run, whose job was stopped, is cancelled."""
     snapshot = workspace.ledger.fetch()
-    current = snapshot.records([run.run_id])[run.run_id]
+    current = adopt_claims(launcher, snapshot.records([run.run_id]))[run.run_id]
     attempt = observe(workspace, snapshot, current, ask(launcher, [current])[run.run_id])
     if attempt.state != "ended" or attempt.outcome == "lost":
         folder = attempt_folder(workspace, current)

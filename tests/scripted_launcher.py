@@ -37,8 +37,8 @@ class ScriptedLauncher:
         self.statuses[job] = JobStatus("waiting", "waiting for H100:8")
         return job
 
-    def find(self, names: Sequence[str]) -> Mapping[str, str]:
-        self._note(f"find {len(names)}")
+    def find(self, names: Sequence[str], *, wait: bool = True) -> Mapping[str, str]:
+        self._note(f"find {len(names)}" if wait else f"look for {len(names)}")
         return {name: f"job-{name}" for name in names if f"job-{name}" in self.statuses}
 
     def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:

@@ -236,8 +236,51 @@ def test_of_two_jobs_of_one_name_the_one_that_lives_counts(followed):
     assert (attempt.state, attempt.outcome) == ("ended", "lost")
 
 
+def _unrecorded(folder: Path) -> tuple[Followed, str]:
+    """Return a claim whose runner died between its submission and the ledger, and its job."""
+    followed = Followed(folder, state="claimed", job=None)
+    job = f"job-{name_of(followed.registry.snapshot.find(followed.run_id))}"
+    return followed, job
+
+
+def test_a_job_that_was_submitted_and_not_recorded_is_recorded_and_followed(make_repository):
+    followed, job = _unrecorded(make_repository())
+    assert followed.sync("unknown").state == "claimed"
+    followed.launcher.statuses[job] = JobStatus("waiting", "waiting for H100:8", since=SINCE)
+    attempt = followed.sync("unknown")
+    assert (attempt.state, attempt.job, attempt.waiting_since) == ("waiting", job, SINCE)
+    followed.launcher.calls.clear()
+    followed.sync("unknown")
+    assert followed.launcher.calls == ["poll 1"]
+
+
+def test_one_that_was_not_recorded_moves_on_when_it_has_waited_long_enough(make_repository):
+    followed, job = _unrecorded(make_repository())
+    since = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    followed.launcher.statuses[job] = JobStatus("waiting", "waiting for H100:8", since=since)
+    followed.sync("unknown")
+    first, second = followed.registry.snapshot.find(followed.run_id).attempts
+    assert (first.state, first.job, first.outcome) == ("ended", job, "cancelled")
+    assert (second.state, second.job, second.candidates) == ("claimed", None, 2)
+
+
+def test_a_job_is_not_recorded_with_a_claim_that_has_ended_meanwhile(make_repository):
+    followed, job = _unrecorded(make_repository())
+    followed.launcher.statuses[job] = JobStatus("running")
+    find = followed.launcher.find
+
+    def slow(names: Any, *, wait: bool) -> Any:
+        ended = {"outcome": "cancelled", "ended_at": SINCE}
+        followed.registry.advance(followed.run_id, state="ended", **ended)
+        return find(names, wait=wait)
+
+    followed.launcher.find = slow
+    attempt = followed.sync("unknown")
+    assert (attempt.outcome, attempt.job) == ("cancelled", None)
+
+
 def test_while_it_cannot_be_told_whether_there_is_another_nothing_is_lost(followed):
-    def fail(names: Any) -> Any:
+    def fail(names: Any, *, wait: bool) -> Any:
         raise OutsideError("the server does not answer")
 
     followed.launcher.find = fail
@@ -269,7 +312,7 @@ def test_all_runs_are_asked_of_at_once(make_repository):
     registry.run("claimed", **LAUNCHED)
     launcher = ScriptedLauncher()
     sync(registry.workspace, launcher, NoForge())
-    assert launcher.calls == ["find 4"]
+    assert launcher.calls == ["look for 4"]
     for number, run_id in enumerate(registry.snapshot.active()):
         registry.advance(run_id, state="submitted", job=f"job-{number}")
     launcher.calls.clear()

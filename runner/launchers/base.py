@@ -88,10 +88,12 @@ class Launcher(Protocol):
         Raises OutsideError when it cannot be started; then nothing runs, unless it is Unclear.
         """
 
-    def find(self, names: Sequence[str]) -> Mapping[str, str]:
+    def find(self, names: Sequence[str], *, wait: bool = True) -> Mapping[str, str]:
         """Return the ids of the jobs submitted under `names`, by name, where there is one.
 
-        Raises OutsideError when that cannot be told.
+        A submission of one of them that is still under way is waited for, since it is about to be
+        a job. Raises OutsideError when it cannot be told; without `wait` also while one is under
+        way.
         """
 
     def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:

@@ -102,8 +102,8 @@ class LocalLauncher:
         _await_start(folder, process)
         return task.job
 
-    def find(self, names: Sequence[str]) -> Mapping[str, str]:
-        """Return the jobs whose folders show that they were started."""
+    def find(self, names: Sequence[str], *, wait: bool = True) -> Mapping[str, str]:
+        """Return the jobs whose folders show that they were started: those of all submissions."""
         return {name: name for name in names if _started(self._folder / name)}
 
     def poll(self, jobs: Sequence[str]) -> Mapping[str, JobStatus]:

@@ -46,7 +46,8 @@ class Company:
         """
         if self._own.nodes == 1:
             return
-        self.fellows, told = meet(self._own, self._task.job, interrupt)
+        patience = ranks.MEETING_SECONDS
+        self.fellows, told = meet(self._own, self._task.job, interrupt, patience)
         self._check({0: about_this_node(self._task), **told})
         scratch = Path(self._task.scratch)
         scratch.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ is to be believed is judged from the evidence.
 
 A start that its launcher follows with another one (runner.node.restarts) leaves neither evidence
 nor result, and the next goes on from its last checkpoint. A start that finds the result of one
-before it has nothing left to do, and ends as that did.
+before it has nothing left to do, and ends as that did. One that was cancelled while it was being
+submitted, or has been started too often, leaves a result at once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from runner.node.mirror import Mirror
 from runner.node.patience import patiently
 from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
-from runner.node.ranks import KEY, RankLost, Ranks, ranks
+from runner.node.ranks import KEY, RankLost, Ranks, ranks, turn_away
 from runner.node.stopping import Stopped, ignore_stops, stoppable
 from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop, read_task
 from runner.node.training import Training
@@ -61,9 +62,23 @@ def main(task_file: Path, slot: Path | None) -> int:
     home = folder / name if own.rank else folder
     with job.held(home), stoppable():
         try:
-            return accompany(task, home, own) if own.rank else _Node(task, home, own).work(slot)
+            return accompany(task, home, own) if own.rank else _lead(task, home, own, slot)
         finally:
             job.sweep(home)
+
+
+def _lead(task: NodeTask, home: Path, own: Ranks, slot: Path | None) -> int:
+    """Be rank 0 of `task`; the other ranks end with it where it must not even begin."""
+    try:
+        node = _Node(task, home, own)
+    except RunnerError as error:
+        turn_away(own, task.job, error.exit_code)
+        raise
+    exit_code = node.ended_before()
+    if exit_code is None:
+        return node.work(slot)
+    turn_away(own, task.job, exit_code)
+    return exit_code
 
 
 class _Node:
@@ -97,17 +112,31 @@ class _Node:
         if self.training:
             self.training.publish_checkpoints()
 
+    def ended_before(self) -> int | None:
+        """Return the exit code of a start that must not train; None where it is to.
+
+        Its result is in the store then.
+        """
+        if self.restarts.last:
+            return self.restarts.last.exit_code
+        if self.is_cancelled():  # its job was sent all the same, by whoever had not heard of it
+            result = self.stopped_early()
+        elif self.restarts.excess:
+            result = Result(exit_code=EXIT_OUTSIDE, error=self.restarts.excess)
+        else:
+            return None
+        ignore_stops()
+        self.end(result)
+        return result.exit_code
+
     def work(self, slot: Path | None) -> int:
         """Do the run and leave its result in the store, whatever happens."""
-        if self.restarts.last:
-            return self.dismiss(self.restarts.last.exit_code)
-        result = Result(exit_code=EXIT_OUTSIDE, error=self.restarts.excess)
+        result = Result(exit_code=EXIT_OUTSIDE)
         try:
             self.announce("queued")
             with job.queued(slot) if slot else contextlib.nullcontext():
                 self.started = time.monotonic()
-                if not self.restarts.excess:
-                    result = self.train()
+                result = self.train()
         except Stopped:
             result = self.stopped_early()
         except RankLost as error:
@@ -125,13 +154,6 @@ class _Node:
             finally:
                 self.company.end(result.exit_code)
         return result.exit_code
-
-    def dismiss(self, exit_code: int) -> int:
-        """End the other ranks as a start before this one has ended."""
-        with contextlib.suppress(RunnerError):
-            self.company.meet(self.channel.prefix)
-        self.company.end(exit_code)
-        return exit_code
 
     def stopped_early(self) -> Result:
         """Return the result of a run that was stopped before its trainer was."""

@@ -12,6 +12,7 @@ that it failed, stops the others: the trainer of many nodes waits for ever for o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import itertools
@@ -31,6 +32,8 @@ KEY = "ROLLBOOK_RANKS_KEY"
 MEETING_SECONDS = 900.0
 """From the start of a rank until all are there; SkyPilot starts them within seconds of each other,
 and rank 0 takes the lease first."""
+TURNED_AWAY_SECONDS = 60.0
+"""For the others to hear that a start must not train: so long their machines are kept for it."""
 HELLO_SECONDS = 30.0
 LOOPBACK = "127.0.0.1"
 REDIAL_SECONDS = 0.5
@@ -207,10 +210,12 @@ class Fellows:
             self._interrupt()
 
 
-def meet(own: Ranks, job: str, interrupt: Callable[[], None]) -> tuple[Fellows, dict[int, Message]]:
+def meet(
+    own: Ranks, job: str, interrupt: Callable[[], None], seconds: float
+) -> tuple[Fellows, dict[int, Message]]:
     """At rank 0: wait for the others, and return those that came, with what each told of itself.
 
-    Some may be missing after MEETING_SECONDS.
+    Some may be missing after `seconds`.
     """
     arrived: dict[int, tuple[Line, Message]] = {}
     news = threading.Condition()
@@ -230,11 +235,22 @@ def meet(own: Ranks, job: str, interrupt: Callable[[], None]) -> tuple[Fellows, 
     door = _door(own, job, enter)
     try:
         with news:
-            news.wait_for(lambda: len(arrived) == own.nodes - 1, MEETING_SECONDS)
+            news.wait_for(lambda: len(arrived) == own.nodes - 1, seconds)
     finally:
         door.close()
     lines = {rank: line for rank, (line, _) in arrived.items()}
     return Fellows(own, lines, interrupt), {rank: told for rank, (_, told) in arrived.items()}
+
+
+def turn_away(own: Ranks, job: str, exit_code: int) -> None:
+    """At rank 0: have the others end with `exit_code`, as there is nothing to do for this start.
+
+    Who does not come within TURNED_AWAY_SECONDS gives up by itself, later.
+    """
+    with contextlib.suppress(OutsideError):
+        fellows, _ = meet(own, job, lambda: None, TURNED_AWAY_SECONDS)
+        fellows.tell("end", exit_code=exit_code)
+        fellows.close()
 
 
 def _door(own: Ranks, job: str, enter: Callable[[Line], None]) -> Door:

@@ -17,7 +17,9 @@ from nodes import IPS, KEY, Nodes
 from runner.errors import OutsideError
 from runner.node import companion, company, line, ranks
 from runner.node.checkpoints import newest_complete
+from runner.node.lease import acquire
 from runner.node.line import Door, Line, WrongKey, dial
+from runner.node.restarts import mark_cancelled
 from runner.node.task import Limits
 
 TRAIN = """\
@@ -273,6 +275,20 @@ def test_a_start_that_finds_the_end_lets_the_others_go(make):
         nodes.home(rank).parent.rename(nodes.folder / f"before-{rank}")
     assert nodes.run(TRAIN) == [0, 0]
     assert not nodes.read("log.txt", epoch=2)
+
+
+def test_a_start_that_was_cancelled_lets_the_others_go(make):
+    nodes = make()
+    mark_cancelled(nodes.store, "a1")
+    assert nodes.codes(nodes.start(TRAIN, meeting=300), seconds=60) == [5, 5]
+    assert nodes.result().cancelled
+
+
+def test_a_start_whose_lease_is_held_lets_the_others_go(make):
+    nodes = make()
+    acquire(nodes.store, "a1", "abcd00000000", "a1", "another job", "a1")
+    assert nodes.codes(nodes.start(TRAIN, meeting=300), seconds=60) == [1, 1]
+    assert "being trained by job another job" in nodes.said(0)
 
 
 @pytest.mark.parametrize(

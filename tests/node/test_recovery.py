@@ -249,6 +249,16 @@ def test_a_cancelled_one_is_not_taken_for_interrupted(run):
     assert not run.store.exists("a1/epoch-2")
 
 
+def test_one_that_is_sent_although_it_was_cancelled_does_not_train(run):
+    """By a runner that had not heard of it, and died before it could stop it again."""
+    restarts.mark_cancelled(run.store, "a1")
+    assert run.end(run.start("--save-every", "2", limits=THREE)) == 5
+    told = Result(exit_code=5, error="cancelled before it trained", cancelled=True)
+    assert run.result(1) == told
+    assert (run.beat(1)["phase"], run.beat(1)["step"]) == ("ended", 0)
+    assert not run.read(1, "metrics.jsonl")
+
+
 def test_a_trainer_that_fails_is_started_again_as_often_as_allowed(run):
     once = Limits(seconds=600, errors=1, preemptions=3)
     # Slow enough for a checkpoint to be seen whole before the end.
