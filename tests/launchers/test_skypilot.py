@@ -197,6 +197,19 @@ def test_a_job_is_followed_with_one_request_for_all(
     assert states == ["ended", "waiting", "unknown", "unknown"]
 
 
+def test_a_job_in_skypilots_own_queue_is_told_from_one_between_two_tries(
+    sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
+) -> None:
+    launcher.submit(task_in(tmp_path))
+    queued = launcher.poll([ID])[ID]
+    assert (queued.state, queued.since, queued.is_queued) == ("waiting", None, True)
+    assert queued.detail == "waiting in SkyPilot's own queue"
+    sky.become(sky.named(JOB), "PENDING", submitted_at=1e6, details="Job is in backoff")
+    tried = launcher.poll([ID])[ID]
+    assert (tried.since, tried.is_queued) == ("1970-01-12T13:46:40Z", False)
+    assert tried.detail.endswith(": Job is in backoff")
+
+
 def test_a_server_that_is_down_makes_jobs_unknown_and_never_ended(
     sky: Sky, launcher: SkyPilotLauncher, tmp_path: Path
 ) -> None:
