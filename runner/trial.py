@@ -46,12 +46,12 @@ def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
     resolved = _resolve(workspace, launcher, trial)
     spec = resolved.run.spec
     run_id = resolved.inputs.upstream
-    snapshot = newest_snapshot(workspace)
-    upstream = snapshot.find(run_id) if run_id else None
+    # Asked for only where it matters: a trial in CI has no token that opens the ledger.
+    upstream = newest_snapshot(workspace).find(run_id) if run_id else None
     if may_spend(launcher):
         check_places(workspace, launcher)
         limit = LIMIT_SECONDS / 3600
-        expected = estimate(snapshot, spec, hours=None, limit_hours=limit)
+        expected = estimate(newest_snapshot(workspace), spec, hours=None, limit_hours=limit)
         screen.say(f"Trying {resolved.run.experiment}: {expected.line()}")
         agree("Launch?", yes=trial.yes)
     title = f"{resolved.run.experiment} (try)"
