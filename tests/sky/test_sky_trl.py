@@ -40,10 +40,9 @@ def ended(make, train_python):
     return registry
 
 
-def test_it_trains_every_step_and_leaves_its_checkpoint(ended):
+def test_it_trains_to_its_last_step_and_leaves_its_checkpoint(ended):
     attempt = ended.attempt("dpo")
     assert attempt["outcome"] == "succeeded", ended.succeed("logs", "dpo").out
-    assert [line["step"] for line in ended.metrics("dpo")] == [1, 2, 3, 4]
     assert attempt["metrics"]["gradient/norm"] > 0
     assert attempt["checkpoint"].startswith("md5:")
 
