@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from live_registry import wait_until
 
 STEPS = 40
 SAVED_EVERY = 5
@@ -60,3 +61,31 @@ def test_recovery_and_lost_steps_are_counted(recovered):
 
 def test_nothing_is_left(recovered):
     assert recovered.left(["demo"]) == {}
+
+
+def test_a_server_that_was_restarted_before_recovers_the_same_attempt(make, host, tmp_path_factory):
+    """Its job has another SKYPILOT_TASK_ID then."""
+    taken = tmp_path_factory.mktemp("taken") / "away"
+    told = taken.with_name("environment")
+    registry = make("restarted")
+    held = ("--save-every", 2, "--hold-at", 5, "--until", taken, "--told", told)
+    registry.merge({"demo": registry.spec(*held, training=", save_every: 2")})
+    registry.apply()
+    registry.await_in_store("demo", lambda beat: beat["step"] == 5)
+    first = json.loads(told.read_text())
+
+    host.script("stop-server")
+    host.script("up")
+    job = registry.job("demo")
+    host.preempt(job)
+    wait_until("its machines are taken away", lambda: not host.processes(job))
+    taken.touch()
+    registry.await_end("demo")
+    attempt = registry.attempt("demo")
+    assert (attempt["outcome"], attempt["number"]) == ("succeeded", 1), attempt
+    assert registry.leases("demo") == ["epoch-1", "epoch-2"]
+    assert [line["step"] for line in registry.metrics("demo")] == [1, 2, 3, 4, 5, 5, 6]
+    second = json.loads(told.read_text())
+    assert first["SKYPILOT_MANAGED_JOB_ID"] == second["SKYPILOT_MANAGED_JOB_ID"]
+    assert first["SKYPILOT_TASK_ID"] != second["SKYPILOT_TASK_ID"]
+    assert registry.left(["demo"]) == {}
