@@ -34,6 +34,8 @@ with open(os.environ["ROLLBOOK_METRICS"], "a") as metrics:
         (folder / f"step-{step}").mkdir()
         (folder / f"step-{step}" / "weights").write_text(f"weights {step}")
 if "--stop" in sys.argv:
+    for mark in sys.argv[sys.argv.index("--stop") + 1:]:
+        Path(mark).touch()
     os.kill(int(os.environ["NODE"]), signal.SIGTERM)
     time.sleep(60)
 """
@@ -231,10 +233,8 @@ def test_a_checkpoint_counts_without_an_export(node):
 
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_only_the_mark_makes_a_stop_a_cancellation(node, cancelled):
-    if cancelled:
-        node.job_folder("a1").mkdir()
-        (node.job_folder("a1") / job.CANCELLED).touch()
-    assert node.run("a1", "--stop") == 5
+    marks = (str(node.job_folder("a1") / job.CANCELLED),) if cancelled else ()
+    assert node.run("a1", "--stop", *marks) == 5
     assert node.evidence().stopped == ("cancelled" if cancelled else "signal")
     assert node.result() == Result(exit_code=5, cancelled=cancelled)
 
