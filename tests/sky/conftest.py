@@ -1,7 +1,7 @@
 """A real SkyPilot on a real Slurm of this machine, and registries whose runs go there.
 
-They run where RUNNER_TESTS_MANDATORY says `sky`, as .ci/run and `make test-all` do, since bringing
-it up changes the machine: an account, two names in /etc/hosts, Debian's packages of Slurm.
+They run where RUNNER_TESTS_MANDATORY says `sky`, as `make test-all` does, since bringing it
+up changes the machine: an account, names in /etc/hosts, Debian's packages of Slurm.
 ROLLBOOK_SKY=DIR uses what `scripts/sky-slurm.sh up DIR` has brought up, and leaves it up: a quick
 way to work on these tests. RUNNER_TRAIN_PYTHON names a training environment other than .venv-train.
 """
