@@ -201,11 +201,11 @@ def test_all_nodes_are_asked_to_stop_at_once(make, restarts):
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_node_that_is_stopped_while_it_prepares_was_taken_away(make, cancelled):
     nodes = make()
-    if cancelled:
-        nodes.store.put("a1/cancelled", b"")
     limits = Limits(seconds=120, preemptions=1)
     first, second = nodes.start(TRAIN, limits=limits, environment={"SLOW": "1"})
     nodes.until("heartbeat.json", "preparing")
+    if cancelled:
+        mark_cancelled(nodes.store, "a1")
     second.send_signal(signal.SIGTERM)
     codes = nodes.codes([first, second])
     phase = json.loads(nodes.read("heartbeat.json"))["phase"]
