@@ -60,21 +60,28 @@ def accompany(task: NodeTask, folder: Path, own: Ranks) -> int:
     fellows = join(own, task.job, about_this_node(task), interrupt)
     is_signal = False
     try:
-        _Companion(task, folder, own, fellows).work()
-        error = f"{own.name(0)} has not ended the job within {LEAVING_SECONDS:.0f} s"
+        error = _work(task, folder, own, fellows)
+        ignore_stops()
     except Stopped:
         is_signal, error = True, fellows.fault or "it was stopped by a signal"
-    except RunnerError as problem:
-        error = fellows.fault or problem.message
-    except Exception as problem:  # rank 0 must hear of it even if the fault is ours
-        _fail(fellows, f"{type(problem).__name__}: {problem}", is_signal=False)
-        raise
     if fellows.end is None and not fellows.fault:
         _fail(fellows, error, is_signal=is_signal)
     fellows.close()
     if fellows.end is None:
         raise RankLost(error)
     return fellows.end
+
+
+def _work(task: NodeTask, folder: Path, own: Ranks, fellows: Fellows) -> str:
+    """Do this rank's part; return why it is over, should rank 0 not have told the end."""
+    try:
+        _Companion(task, folder, own, fellows.listen()).work()
+    except RunnerError as problem:
+        return fellows.fault or problem.message
+    except Exception as problem:  # rank 0 must hear of it even if the fault is ours
+        _fail(fellows, f"{type(problem).__name__}: {problem}", is_signal=False)
+        raise
+    return f"{own.name(0)} has not ended the job within {LEAVING_SECONDS:.0f} s"
 
 
 def _fail(fellows: Fellows, error: str, *, is_signal: bool) -> None:

@@ -22,7 +22,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from runner.errors import EXIT_OUTSIDE, OutsideError, RunnerError
 from runner.node.line import Door, Line, WrongKey, dial
@@ -127,8 +127,12 @@ class Fellows:
         """Whether the fault is that a rank is gone without a word, or was stopped by a signal."""
         self.end: int | None = None
         """The exit code that rank 0 has told all."""
+
+    def listen(self) -> Self:
+        """Begin to hear the others, which may interrupt the main thread at once."""
         for rank in self._lines:
             threading.Thread(target=self._listen, args=(rank,), daemon=True).start()
+        return self
 
     def tell(self, kind: str, **content: object) -> None:
         """Send a message to all; who cannot be reached is found out by listening."""
@@ -239,7 +243,8 @@ def meet(
     finally:
         door.close()
     lines = {rank: line for rank, (line, _) in arrived.items()}
-    return Fellows(own, lines, interrupt), {rank: told for rank, (_, told) in arrived.items()}
+    fellows = Fellows(own, lines, interrupt).listen()
+    return fellows, {rank: told for rank, (_, told) in arrived.items()}
 
 
 def turn_away(own: Ranks, job: str, exit_code: int) -> None:
@@ -261,7 +266,7 @@ def _door(own: Ranks, job: str, enter: Callable[[Line], None]) -> Door:
 
 
 def join(own: Ranks, job: str, about: Message, interrupt: Callable[[], None]) -> Fellows:
-    """At another rank: dial rank 0 until it answers, and say hello with `about`.
+    """At another rank: dial rank 0 until it answers, and say hello with `about`; not yet listening.
 
     Raises OutsideError when it does not within MEETING_SECONDS.
     """
