@@ -124,7 +124,7 @@ def claim(
         if launched:
             check_places(workspace, launcher)
         for run in launched:
-            if launcher.name == "local":
+            if not launcher.is_remote:
                 check_train_python(workspace, run.resolved.run.spec)  # before anything is claimed
             put_claim(draft, launcher, run, commit)
         busy = {run.action.experiment for run in launched}  # sync writes their pages

@@ -160,7 +160,7 @@ def _remote(workspace: Workspace, name: str) -> str:
 def _launcher(workspace: Workspace, launcher: Launcher) -> str:
     told = launcher.about()
     check_places(workspace, launcher)
-    if launcher.name == "local":
+    if not launcher.is_remote:
         for loaded in load_experiments(WorkTree(workspace.root)).experiments:
             check_train_python(workspace, loaded.experiment)
     return told

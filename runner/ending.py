@@ -24,7 +24,7 @@ def taking_runs_along(
 
     Another job has another machine, from which they could never be told from runs that go on.
     """
-    if not is_ci() or launcher.name != "local":
+    if not is_ci() or launcher.is_remote:
         yield
         return
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # GitHub sends both

@@ -15,7 +15,6 @@ from runner.errors import Refused
 from runner.forecast.cost import Cost, cost, rates
 from runner.forecast.lines import text
 from runner.forecast.span import Span
-from runner.launchers.base import Launcher
 from runner.ledger.prices import read_prices
 from runner.ledger.record import RunRecord
 from runner.ledger.snapshot import Snapshot
@@ -77,11 +76,6 @@ def hours_of(record: RunRecord) -> Span | None:
     first, last = (datetime.fromisoformat(one) for one in (attempt.started_at, attempt.ended_at))
     hours = (last - first).total_seconds() / 3600
     return Span(low=hours * (1 - _SPREAD), high=hours * (1 + _SPREAD))
-
-
-def may_spend(launcher: Launcher) -> bool:
-    """Whether what the launcher starts may be on machines that are paid for."""
-    return launcher.name != "local"
 
 
 def agree(question: str, *, yes: bool) -> None:

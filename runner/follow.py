@@ -115,7 +115,7 @@ def apply_and_follow(
 
     A job in CI ends with its processes, so there local runs are always waited for.
     """
-    wait = wait or (is_ci() and launcher.name == "local")
+    wait = wait or (is_ci() and not launcher.is_remote)
     forge = open_forge(workspace)
     moved = open_asked(workspace, launcher, forced)
     first = apply(workspace, launcher, forge, forced, expected)
@@ -202,7 +202,7 @@ def _going_on_when_interrupted() -> Iterator[None]:
 
 def _pause(launcher: Launcher) -> float:
     """Return the seconds between two looks."""
-    return POLL_SECONDS if launcher.name == "local" else SERVER_SECONDS
+    return SERVER_SECONDS if launcher.is_remote else POLL_SECONDS
 
 
 def follow_job(launcher: Launcher, job: str, part: AttemptFolder, title: str, run: Run) -> None:
@@ -220,7 +220,7 @@ def retry_and_follow(
     workspace: Workspace, launcher: Launcher, name: str, *, wait: bool, by_owner: bool
 ) -> Done:
     """Retry a run, and with `wait` follow it; in CI as `apply_and_follow`."""
-    wait = wait or (is_ci() and launcher.name == "local")
+    wait = wait or (is_ci() and not launcher.is_remote)
     retried = retry(workspace, launcher, name, by_owner=by_owner)
     done = Done(None, retried.launched, ())
     if wait and not any(item.error for item in retried.launched):

@@ -52,7 +52,7 @@ def follow_log(
             said = len(lines)
         if ended or not follow:
             return
-        time.sleep(FOLLOW_SECONDS if shown or launcher.name == "local" else LAUNCHER_SECONDS)
+        time.sleep(LAUNCHER_SECONDS if launcher.is_remote and not shown else FOLLOW_SECONDS)
 
 
 def _lines(launcher: Launcher, record: RunRecord, folder: AttemptFolder) -> list[str]:

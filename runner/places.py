@@ -27,7 +27,7 @@ def check_places(workspace: Workspace, launcher: Launcher) -> None:
     Asked before something is claimed. Raises OutsideError when DVC does not know a remote that
     registry.yaml names.
     """
-    if launcher.name == "skypilot":
+    if launcher.is_remote:
         _check_reached(workspace)
     if is_ci():
         _check_lasting(workspace)

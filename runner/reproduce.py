@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from runner import screen
 from runner.errors import EXIT_OUTSIDE, Inconclusive, OutsideError, Refused, Unclear
-from runner.estimate import agree, estimate, hours_of, may_spend, open_at_once
+from runner.estimate import agree, estimate, hours_of, open_at_once
 from runner.follow import follow_job
 from runner.git.repository import CommitTree
 from runner.launchers import LAUNCHERS
@@ -76,11 +76,11 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Don
             cure="run_store in registry.yaml names a place that all share, such as s3://…",
         )
     say_what_it_was(workspace, snapshot, record)
-    if may_spend(launcher):
+    if launcher.is_remote:
         _say_what_it_costs(snapshot, record, spec)
     if request.only_check:
         return None
-    if may_spend(launcher):
+    if launcher.is_remote:
         check_places(workspace, launcher)
         agree("Launch?", yes=request.yes)
     required = _required(spec, request.require)
@@ -136,7 +136,7 @@ def _is_waited_for(launcher: Launcher, request: Request) -> bool:
 
     A job of CI and a pipe submit and leave, as apply does.
     """
-    return request.wait or not may_spend(launcher) or (sys.stderr.isatty() and not is_ci())
+    return request.wait or not launcher.is_remote or (sys.stderr.isatty() and not is_ci())
 
 
 def _say_what_it_costs(snapshot: Snapshot, record: RunRecord, spec: Experiment) -> None:
@@ -182,7 +182,7 @@ def _to_the_end(
         try:
             follow_job(launcher, job, part, title, resolved.run)
         except KeyboardInterrupt:
-            if not may_spend(launcher):
+            if not launcher.is_remote:
                 launcher.cancel(job)
             raise
     spec = experiment_of(workspace.ledger.snapshot(), record.run_id)

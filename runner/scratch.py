@@ -66,7 +66,7 @@ def run_scratch(
     name = job_name(resolved.run_id, LABEL, nonce)
     here = RunStore(str(workspace.state / FOLDER / name))
     shared = open_store(workspace.registry.run_store, workspace.root)
-    store = here if launcher.name == "local" else shared.at(f"{FOLDER}/{name}")
+    store = shared.at(f"{FOLDER}/{name}") if launcher.is_remote else here
     spec = resolved.run.spec
     launch = Launch(
         LABEL, nonce, store.url(), _data_source(workspace, launcher, dvc_inputs(spec, tree)),
@@ -92,7 +92,7 @@ def _released(launcher: Launcher, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if launcher.name != "local":
+        if launcher.is_remote:
             screen.say(f"Stopping {name}, and waiting until its machines are given back")
         launcher.cancel(name)
         raise
@@ -141,6 +141,6 @@ def _data_source(workspace: Workspace, launcher: Launcher, inputs: Iterable[Inpu
     """
     cache = workspace.root / ".dvc" / "cache"
     wanted = [cache / "files" / "md5" / item.md5[:2] / item.md5[2:] for item in inputs]
-    if launcher.name == "local" and all(path.exists() for path in wanted):
+    if not launcher.is_remote and all(path.exists() for path in wanted):
         return str(cache)
     return dvc_remote_url(workspace, workspace.registry.dvc_remotes.data)

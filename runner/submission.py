@@ -172,7 +172,7 @@ def _send(workspace: Workspace, launcher: Launcher, due: Sequence[_Prepared]) ->
         except RunnerError as error:
             return _Sent(one.record, None, error)
 
-    futures = in_parallel(submit, due, 1 if launcher.name == "local" else WORKERS)
+    futures = in_parallel(submit, due, WORKERS if launcher.is_remote else 1)
     done = [future.result() for future in futures if not future.exception()]
     if len(done) < len(futures):  # a fault of ours: what was submitted is recorded all the same
         _record(workspace, launcher, done)

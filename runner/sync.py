@@ -19,8 +19,6 @@ from runner.candidates import moved
 from runner.errors import RunnerError
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
-from runner.launchers.skypilot import SkyPilotLauncher
-from runner.launchers.skypilot.prices import keep_prices
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord
@@ -74,8 +72,7 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
     synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
-    if isinstance(launcher, SkyPilotLauncher):
-        keep_prices(workspace, launcher.endpoint())
+    launcher.keep_prices()
     return synced
 
 
@@ -142,10 +139,10 @@ def _move(
     snapshot: Snapshot, observed: Mapping[str, Attempt], statuses: Mapping[str, JobStatus]
 ) -> dict[str, RunRecord]:
     """Return the records of runs that have waited long enough, with their next attempts."""
-    at, found = datetime.now(UTC), {}
+    at, found, known = datetime.now(UTC), {}, snapshot.records(observed)
     for run_id, seen in observed.items():
-        run, spec = snapshot.records([run_id])[run_id], experiment_of(snapshot, run_id)
-        record = moved(spec, run, statuses.get(run_id, UNKNOWN), seen, at)
+        spec, status = experiment_of(snapshot, run_id), statuses.get(run_id, UNKNOWN)
+        record = moved(spec, known[run_id], status, seen, at)
         if record is not None:
             found[run_id] = record
     return found

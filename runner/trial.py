@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runner import screen
 from runner.errors import EXIT_RUN_FAILED, InvalidSpec, Refused
-from runner.estimate import agree, estimate, may_spend
+from runner.estimate import agree, estimate
 from runner.launchers.base import Launcher
 from runner.places import check_places
 from runner.planning import newest_snapshot
@@ -48,7 +48,7 @@ def try_spec(workspace: Workspace, launcher: Launcher, trial: Trial) -> int:
     run_id = resolved.inputs.upstream
     # Asked for only where it matters: a trial in CI has no token that opens the ledger.
     upstream = newest_snapshot(workspace).find(run_id) if run_id else None
-    if may_spend(launcher):
+    if launcher.is_remote:
         check_places(workspace, launcher)
         limit = LIMIT_SECONDS / 3600
         expected = estimate(newest_snapshot(workspace), spec, hours=None, limit_hours=limit)

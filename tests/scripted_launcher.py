@@ -15,6 +15,7 @@ class ScriptedLauncher:
     """Jobs in a table."""
 
     name = "skypilot"
+    is_remote = True
     unseen = 0.0
 
     def __init__(self) -> None:
@@ -59,6 +60,9 @@ class ScriptedLauncher:
 
     def shell(self, job: str) -> Shell:
         raise Refused(f"{job} is only a row of a table")
+
+    def keep_prices(self) -> None:
+        """Do nothing: a table has no prices."""
 
     def release(self, job: str) -> None:
         self.cancel(job)

@@ -72,6 +72,8 @@ class Launcher(Protocol):
     """A way to run node programs."""
 
     name: str
+    is_remote: bool
+    """Whether its jobs run on other machines: then they outlive this one, and may cost money."""
     unseen: float
     """Seconds for which nobody may find what was submitted and not answered; 0 where all do at
     once."""
@@ -132,6 +134,9 @@ class Launcher(Protocol):
 
         Raises OutsideError when that cannot be told.
         """
+
+    def keep_prices(self) -> None:
+        """Bring what its places cost up to date on the ledger, where it knows; best effort."""
 
     def about(self) -> str:
         """Return what it is and where it may run jobs, in words.

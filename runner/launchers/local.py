@@ -51,6 +51,7 @@ class LocalLauncher:
     """Processes on this machine."""
 
     name = "local"
+    is_remote = False
     unseen = 0.0
 
     def __init__(self, state: Path) -> None:
@@ -155,6 +156,9 @@ class LocalLauncher:
             f"it is process {process.pid} of this machine: a shell is open already",
             cure=f"its own lines are in {folder / job.LOG}",
         )
+
+    def keep_prices(self) -> None:
+        """Do nothing: processes of this machine have no price."""
 
     def release(self, job_id: str) -> None:
         """Cancel it: a process keeps no machine."""

@@ -30,6 +30,7 @@ class Rented(LocalLauncher):
     """Processes that the commands take for jobs on rented machines."""
 
     name = "skypilot"
+    is_remote = True
     released: list[str] = []  # noqa: RUF012 - of all of its kind
 
     def __init__(self, workspace: Workspace) -> None:

@@ -24,6 +24,7 @@ from runner.launchers.skypilot.bundle import bundle
 from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.ids import JobId, read_id
 from runner.launchers.skypilot.leaks import find_leaks
+from runner.launchers.skypilot.prices import keep_prices
 from runner.launchers.skypilot.records import Machines
 from runner.launchers.skypilot.server import is_loopback, server_url, without_password, workspace
 from runner.launchers.skypilot.task import RANKS_KEY, secret_names, sky_task
@@ -42,12 +43,14 @@ class SkyPilotLauncher:
     """Jobs of one API server."""
 
     name = "skypilot"
+    is_remote = True
     unseen = 900.0
     """SkyPilot's client sends a submission again for ten minutes, and a server may take it up after
     that; see retry_on_server_unavailable in sky/server/rest.py."""
 
     def __init__(self, workspace: Workspace) -> None:
         """Launch for the clone `workspace`; nothing is loaded or asked yet."""
+        self._workspace = workspace
         self._scratch = workspace.state / "scratch"
         self._absent: set[str] = set()
         """Names that a lookup has not found, until they are submitted."""
@@ -212,6 +215,10 @@ class SkyPilotLauncher:
     def leaks(self, explained: Collection[str]) -> Found:
         """Return our jobs and clusters at the server that are not `explained`."""
         return find_leaks(self._client, explained)
+
+    def keep_prices(self) -> None:
+        """Ask the server once a day what the places that specs name cost."""
+        keep_prices(self._workspace, self.endpoint())
 
     def about(self) -> str:
         """Return which server answers, as whom it takes us, and what it may use."""
