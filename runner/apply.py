@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.actions import NOTHING_FORCED, Forced, Launchable, Plan
-from runner.attempts import put_claim
-from runner.cancel import cancel
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
 from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
+from runner.launching.claims import put_claim
+from runner.launching.places import check_places
+from runner.launching.submission import Launched, submit_claimed
+from runner.launching.tasks import check_train_python
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
-from runner.moving import check_moved
-from runner.places import check_places
 from runner.plan import make_plan
+from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan
+from runner.planning.moving import check_moved
+from runner.planning.tip import check_not_older, require_tip
+from runner.policy.trust import trusted
 from runner.report.publish import experiment_pages
 from runner.spec.check import load_registry
-from runner.submission import Launched, submit_claimed
-from runner.tasks import check_train_python
-from runner.tip import check_not_older, require_tip
-from runner.trust import trusted
+from runner.stopping.cancel import cancel
 from runner.workspace import Workspace
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from runner.actions import FORESEEN, NOTHING_FORCED, Action, Forced, Launchable, Plan
-from runner.decision import decide
 from runner.errors import Refused
 from runner.findings import Finding
 from runner.forecast.foresight import Foresight
 from runner.ledger.branch import Snapshot
-from runner.policy import under_ceilings
+from runner.planning.actions import FORESEEN, NOTHING_FORCED, Action, Forced, Launchable, Plan
+from runner.planning.decision import decide
+from runner.policy.ceilings import under_ceilings
 from runner.registry import Registry
+from runner.report.wording import progress
 from runner.rules import check_each
 from runner.spec.check import LoadedExperiment, load_experiments
 from runner.spec.experiment import Run
@@ -26,7 +27,6 @@ from runner.spec.identity import digest
 from runner.spec.inputs import DvcOutputs, not_made
 from runner.spec.resolve import Resolver
 from runner.spec.tree import Tree
-from runner.wording import progress
 
 
 class Survey(NamedTuple):
@@ -85,7 +85,7 @@ def make_plan(
 ) -> tuple[Plan, tuple[Launchable, ...]]:
     """Return the plan for `tree`, and its runs for apply.
 
-    Of `registry` the policy and what is permitted are those that count: see `runner.trust`.
+    Of `registry` the policy and what is permitted are those that count: see `runner.policy.trust`.
     """
     asked, others = survey(tree, snapshot, registry, forced)
     runs, uses = under_ceilings(asked, snapshot, registry, forced, None if uncommitted else head)

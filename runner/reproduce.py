@@ -16,18 +16,18 @@ from typing import NamedTuple
 
 from runner import screen
 from runner.errors import EXIT_OUTSIDE, Inconclusive, OutsideError, Refused, Unclear
-from runner.estimate import agree, estimate, hours_of, open_at_once
-from runner.follow import follow_job
 from runner.git.repository import CommitTree
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
+from runner.launching.follow import follow_job
+from runner.launching.places import check_places, is_ci
+from runner.launching.tasks import node_task, recorded_launch
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
-from runner.original import find_succeeded, say_what_it_was
-from runner.places import check_places, is_ci
-from runner.recorded import resolve_at
-from runner.repeats import (
+from runner.planning.recorded import resolve_at
+from runner.repeating.original import find_succeeded, say_what_it_was
+from runner.repeating.repeats import (
     Claim,
     Failed,
     Repeat,
@@ -39,10 +39,10 @@ from runner.repeats import (
     note_job,
 )
 from runner.report.ladder import LevelName
-from runner.runfolder import AttemptFolder, measured_curves, open_run_store
 from runner.spec.experiment import Experiment
 from runner.spec.resolve import ResolvedRun
-from runner.tasks import node_task, recorded_launch
+from runner.storage.runfolder import AttemptFolder, measured_curves, open_run_store
+from runner.trying.estimate import agree, estimate, hours_of, open_at_once
 from runner.workspace import Workspace
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from runner.attempts import claimed
-from runner.costs import budget_left
 from runner.errors import Refused, RunnerError
 from runner.launchers.base import Launcher
+from runner.launching.claims import claimed
+from runner.launching.places import check_places
+from runner.launching.submission import Launched, submit_claimed
 from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.costs import budget_left
 from runner.ledger.documents import experiment_of, run_documents
 from runner.ledger.record import RunRecord
-from runner.places import check_places
-from runner.policy import Take, check_again, expected_again
-from runner.recorded import resolve_at
+from runner.planning.recorded import resolve_at
+from runner.policy.ceilings import Take, check_again, expected_again
+from runner.policy.trust import in_force
 from runner.registry import FILE
 from runner.report.notation import usd
 from runner.rules.policy import permitted_secrets
 from runner.spec.experiment import Experiment
-from runner.submission import Launched, submit_claimed
-from runner.trust import in_force
 from runner.workspace import Workspace
 
 

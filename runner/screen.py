@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from runner.actions import Action, Plan, Verb
     from runner.findings import Finding
+    from runner.planning.actions import Action, Plan, Verb
 
 _COLOURS = {
     "launch": "green",

@@ -15,15 +15,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.candidates import moved
 from runner.errors import RunnerError
-from runner.forges.base import Forge
-from runner.launchers.base import JobState, JobStatus, Launcher
-from runner.ledger.branch import Changes, Draft, Snapshot
-from runner.ledger.documents import experiment_of
-from runner.ledger.record import Attempt, RunRecord
-from runner.limits import stop_overdue
-from runner.observation import (
+from runner.following.limits import stop_overdue
+from runner.following.observation import (
     UNKNOWN,
     adopt_claims,
     adopt_twins,
@@ -32,10 +26,16 @@ from runner.observation import (
     observe,
     with_stays,
 )
+from runner.forges.base import Forge
+from runner.launchers.base import JobState, JobStatus, Launcher
+from runner.launching.candidates import moved
+from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.documents import experiment_of
+from runner.ledger.record import Attempt, RunRecord
 from runner.parallel import in_background
+from runner.policy.secrecy import redactor
 from runner.report.publish import experiments_of, outbox_files, published_files
-from runner.runfolder import LAUNCHER_LOG, attempt_folder
-from runner.secrecy import redactor
+from runner.storage.runfolder import LAUNCHER_LOG, attempt_folder
 from runner.telling.announce import announce, has_listener
 from runner.workspace import Workspace
 
@@ -54,7 +54,7 @@ class Synced(NamedTuple):
     active: tuple[str, ...]
     """Ids of runs that go on."""
     moved: tuple[str, ...] = ()
-    """Ids of runs that may use one candidate more now: see runner.moves."""
+    """Ids of runs that may use one candidate more now: see runner.launching.moves."""
     untold: tuple[str, ...] = ()
     """Why the forge or the webhook could not be told; the next sync tries again."""
 

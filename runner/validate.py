@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.checked import Checked, WatchedTree, recall, remember
 from runner.findings import Finding
 from runner.registry import Registry, find_root
 from runner.rules import check_each
+from runner.rules.checked import Checked, WatchedTree, recall, remember
 from runner.screen import count
 from runner.spec.check import Loaded, LoadedExperiment, in_order, load_experiments, load_registry
 
@@ -89,7 +89,7 @@ def _validation(loaded: Loaded, checked: Mapping[str, Checked]) -> Validation:
 
 def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validation:
     from runner.datasets.findings import exact
-    from runner.tasks import train_python
+    from runner.launching.tasks import train_python
     from runner.workspace import open_workspace
 
     workspace = open_workspace(start)

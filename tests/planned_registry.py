@@ -7,17 +7,17 @@ from typing import Any
 
 from real_git import commit_files, git, write_files
 
-from runner.actions import NOTHING_FORCED, Action, Forced, Launchable, Plan
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import run_documents
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
 from runner.plan import make_plan
-from runner.planning import plan_here
-from runner.policy import expected
+from runner.planning.actions import NOTHING_FORCED, Action, Forced, Launchable, Plan
+from runner.planning.asked import plan_here
+from runner.policy.ceilings import expected
+from runner.policy.trust import trusted
 from runner.spec.check import load_registry
-from runner.trust import trusted
 from runner.workspace import Workspace, open_workspace
 
 SETTINGS = f"apiVersion: rollbook/v1\nlineage: {'0a' * 16}\n"

@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 
 from runner.algorithms import Algorithm
+from runner.launching.render import render
 from runner.registry import Registry
-from runner.render import render
 from runner.rules import check_each
 from runner.spec.check import Loaded, LoadedExperiment, load_experiments, load_registry
 from runner.spec.experiment import TRAINER_NAMES

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from real_git import git, write_files
 
-from runner.new import new
+from runner.authoring.new import new
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"([^\n]*)\n\n```(\w+)\n(.*?)```", re.DOTALL)

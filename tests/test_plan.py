@@ -7,9 +7,9 @@ import pytest
 from planned_registry import FILES, SETTINGS, SPEC, PlannedRegistry
 from real_git import MakeOriginAndClones, MakeRepository, git
 
-from runner.actions import Forced
 from runner.errors import Refused
 from runner.ledger.record import Outcome
+from runner.planning.actions import Forced
 
 FASTER = SPEC.replace("1.0e-6", "5.0e-7")
 MakeRegistry = Callable[..., PlannedRegistry]

@@ -9,11 +9,11 @@ import pytest
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 
+from runner.following.observation import ask, observe
 from runner.launchers.local import LocalLauncher
 from runner.ledger.spending import spent_by
 from runner.node.channel import HEARTBEAT
-from runner.observation import ask, observe
-from runner.runfolder import open_run_store
+from runner.storage.runfolder import open_run_store
 
 CLAIMED = "2026-01-01T00:00:00Z"
 LATER = "2026-01-01T01:00:00Z"

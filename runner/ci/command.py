@@ -15,9 +15,9 @@ from runner.errors import EXIT_REFUSED, Refused, RunnerError
 from runner.forges import open_forge
 from runner.forges.base import COMMENT_LIMIT, Forge
 from runner.forges.toolkit import commands_stopped, set_output
+from runner.policy.secrecy import redactor
 from runner.report.markdown import to_markdown
 from runner.report.page import Block, Code, Page, Table, paragraph
-from runner.secrecy import redactor
 from runner.workspace import Workspace
 
 MOST_OF_A_LINE = 2000

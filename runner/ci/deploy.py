@@ -6,18 +6,18 @@ import os
 from typing import NamedTuple
 
 from runner import screen
-from runner.actions import NOTHING_FORCED, Forced
 from runner.ci.credentials import lend_token_to_git
 from runner.ci.event import DispatchEvent, Verb, name, read
 from runner.errors import EXIT_OUTSIDE, Refused
-from runner.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
 from runner.forges.toolkit import commands_stopped
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
-from runner.policy import is_owner
+from runner.launching.follow import Done, apply_and_follow, cancel_run, retry_and_follow, sync_here
+from runner.planning.actions import NOTHING_FORCED, Forced
+from runner.planning.tip import require_tip
+from runner.policy.ceilings import is_owner
 from runner.report.outcome import describe
 from runner.spec.experiment import NAME
-from runner.tip import require_tip
 from runner.workspace import Workspace
 
 

@@ -11,11 +11,11 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.actions import Plan
 from runner.errors import InvalidSpec, Refused
 from runner.findings import Finding
 from runner.forges import toolkit
 from runner.forges.base import DESCRIPTION_LIMIT, Forge, NotPermitted, Status, StatusState
+from runner.planning.actions import Plan
 from runner.report.markdown import to_markdown
 from runner.report.page import Block, Code, Heading, Page, cells, compact_table, paragraph
 from runner.report.plan.about import About

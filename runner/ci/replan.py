@@ -22,7 +22,7 @@ from runner.errors import EXIT_BUG, EXIT_OUTSIDE, Refused, RunnerError
 from runner.forges import open_forge, toolkit
 from runner.forges.base import Forge, PullRequest
 from runner.ledger.snapshot import Snapshot
-from runner.merging import plan_merge
+from runner.planning.merging import plan_merge
 from runner.report.plan.comment import MARKER, carried_rewards
 from runner.workspace import Workspace
 

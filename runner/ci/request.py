@@ -17,8 +17,8 @@ from runner.errors import EXIT_REFUSED, OutsideError, Refused
 from runner.forges import open_forge, toolkit
 from runner.forges.base import Forge
 from runner.git.remote import Remote
-from runner.merging import plan_merge
-from runner.planned import Planned
+from runner.planning.merging import plan_merge
+from runner.planning.planned import Planned
 from runner.report.plan.about import About, about_plan
 from runner.report.plan.reward import RewardTable
 from runner.workspace import Workspace

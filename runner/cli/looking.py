@@ -15,7 +15,7 @@ from runner.cli.base import cli, json_option, open_registry
 @click.pass_context
 def status(context: click.Context, all_runs: bool, watch: bool, as_json: bool) -> None:
     """Show the runs as a table."""
-    from runner.status import print_status, status_document, watch_status
+    from runner.looking.status import print_status, status_document, watch_status
 
     workspace = open_registry(context)
     if as_json:
@@ -39,7 +39,7 @@ def logs(context: click.Context, run: str, follow: bool, launcher_log: bool) -> 
 
     Before there is any, and of a run that never came so far, the launcher's lines, marked as such.
     """
-    from runner.logs import follow_log
+    from runner.looking.logs import follow_log
 
     workspace = open_registry(context)
     for text in follow_log(workspace, run, follow=follow, of_launcher=launcher_log):
@@ -54,7 +54,7 @@ def ssh(context: click.Context, run: str) -> int:
 
     What that takes is printed before it is called: ssh, kubectl or srun.
     """
-    from runner.reach import open_shell
+    from runner.looking.reach import open_shell
 
     return open_shell(open_registry(context), run)
 
@@ -71,7 +71,7 @@ def open_(context: click.Context, run: str, page: str | None, only_print: bool) 
 
     Ray's dashboard is on the run's node: `runner open RUN ray` forwards it until Ctrl-C.
     """
-    from runner.reach import open_pages
+    from runner.looking.reach import open_pages
 
     open_pages(open_registry(context), run, page, only_print=only_print)
 
@@ -82,6 +82,6 @@ def open_(context: click.Context, run: str, page: str | None, only_print: bool) 
 @click.pass_context
 def show(context: click.Context, name: str, markdown: bool) -> None:
     """Show the page of an experiment or of a run."""
-    from runner.status import show_page
+    from runner.looking.status import show_page
 
     show_page(open_registry(context), name, markdown=markdown)

@@ -17,7 +17,7 @@ def cost(context: click.Context, name: str | None, as_json: bool) -> None:
 
     Runs on this machine cost nothing and are in no sum of money.
     """
-    from runner.bill import bill, document, show
+    from runner.looking.bill import bill, document, show
 
     found = bill(open_registry(context), name)
     if as_json:

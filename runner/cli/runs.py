@@ -19,7 +19,7 @@ from runner.cli.base import (
 from runner.errors import EXIT_OUTSIDE
 
 if TYPE_CHECKING:
-    from runner.actions import Forced
+    from runner.planning.actions import Forced
 
 
 @cli.command()
@@ -38,8 +38,8 @@ def apply(
     as_json: bool,
 ) -> int:
     """Launch what the default branch asks for and has not been run."""
-    from runner.actions import Forced
-    from runner.follow import apply_and_follow
+    from runner.launching.follow import apply_and_follow
+    from runner.planning.actions import Forced
 
     workspace = open_registry(context)
     forced = Forced(only=frozenset(only))
@@ -60,7 +60,7 @@ def launch(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is held."""
-    from runner.actions import Forced
+    from runner.planning.actions import Forced
 
     forced = Forced(launch=frozenset({name}))
     return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)
@@ -76,7 +76,7 @@ def rerun(
     context: click.Context, name: str, launcher: str | None, wait: bool, as_json: bool
 ) -> int:
     """Launch an experiment that is stale: data, code or a base under it has changed."""
-    from runner.actions import Forced
+    from runner.planning.actions import Forced
 
     forced = Forced(rerun=frozenset({name}))
     return _launch_only(context, forced, launcher, wait=wait, as_json=as_json)
@@ -90,9 +90,9 @@ def rerun(
 @click.pass_context
 def retry(context: click.Context, run: str, launcher: str | None, wait: bool, as_json: bool) -> int:
     """Give an ended run another attempt, from its last checkpoint where it has one."""
-    from runner.follow import retry_and_follow
     from runner.forges import open_forge
-    from runner.policy import may_lift
+    from runner.launching.follow import retry_and_follow
+    from runner.policy.ceilings import may_lift
 
     workspace = open_registry(context)
     by_owner = may_lift(workspace, open_forge(workspace))
@@ -107,7 +107,7 @@ def retry(context: click.Context, run: str, launcher: str | None, wait: bool, as
 @click.pass_context
 def cancel(context: click.Context, run: str, lost: bool) -> None:
     """Stop a run that is going on."""
-    from runner.follow import cancel_run
+    from runner.launching.follow import cancel_run
 
     record = cancel_run(open_registry(context), run, lost=lost)
     screen.print_result(f"{record.run_id} {record.experiment}: {record.latest.outcome}")
@@ -121,7 +121,7 @@ def down(context: click.Context, name: str) -> int:
 
     NAME may also be one run. Exits with 3 when something is left, and says what.
     """
-    from runner.down import take_down
+    from runner.stopping.down import take_down
 
     done = take_down(open_registry(context), name)
     done.show(name)
@@ -134,9 +134,9 @@ def down(context: click.Context, name: str) -> int:
 @click.pass_context
 def sync(context: click.Context, watch: bool, as_json: bool) -> int:
     """Follow runs: states, verdicts, pages, statuses; exit 3 when those could not be told."""
-    from runner.follow import sync_here
+    from runner.launching.follow import sync_here
+    from runner.looking.status import status_document
     from runner.report.outcome import describe
-    from runner.status import status_document
 
     workspace = open_registry(context)
     untold: tuple[str, ...] = ()
@@ -225,8 +225,8 @@ def eval_(
     as_json: bool,
 ) -> int:
     """Measure a run's checkpoint on validation sets, here; nothing is recorded."""
-    from runner.evaluate import Question, evaluate
     from runner.spec.rollout import Validation
+    from runner.trying.evaluate import Question, evaluate
 
     heat = temperature if temperature is not None else float(samples > 1)
     sampling = Validation(samples=samples, temperature=heat)
@@ -250,9 +250,9 @@ def _show_applied(done: Any, *, as_json: bool) -> int:
 def _launch_only(
     context: click.Context, forced: Forced, launcher: str | None, *, wait: bool, as_json: bool
 ) -> int:
-    from runner.follow import apply_and_follow
     from runner.forges import open_forge
-    from runner.policy import may_lift
+    from runner.launching.follow import apply_and_follow
+    from runner.policy.ceilings import may_lift
 
     workspace = open_registry(context)
     chosen = launcher_of(workspace, launcher)

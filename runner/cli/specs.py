@@ -23,7 +23,7 @@ from runner.errors import EXIT_REFUSED, EXIT_SOMETHING_TO_DO
 @click.pass_context
 def init(context: click.Context, directory: Path | None) -> None:
     """Make a git repository a registry; nothing that is there is overwritten."""
-    from runner.initialize import initialize, next_steps
+    from runner.authoring.initialize import initialize, next_steps
 
     target = directory or context.obj
     for path in initialize(target):
@@ -40,7 +40,7 @@ def init(context: click.Context, directory: Path | None) -> None:
 @click.pass_context
 def new(context: click.Context, name: str | None, source: str | None, as_list: bool) -> None:
     """Write a commented spec that validates, with what it names and is not there."""
-    from runner import new as spec
+    from runner.authoring import new as spec
     from runner.validate import validate as check
 
     if as_list:
@@ -81,8 +81,8 @@ def validate(context: click.Context, specs: tuple[str, ...], deep: bool, as_json
 @click.pass_context
 def pin(context: click.Context, specs: tuple[str, ...], check: bool) -> int:
     """Fill in revisions, digests and versions; comments and layout stay as they are."""
-    from runner.pin import find_loose
-    from runner.pin import pin as pin_specs
+    from runner.authoring.pin import find_loose
+    from runner.authoring.pin import pin as pin_specs
 
     if check:
         loose = find_loose(context.obj, specs)
@@ -120,7 +120,7 @@ def plan(
     as_json: bool,
 ) -> int:
     """Show what apply would do, each run with its reason."""
-    from runner.planning import plan_here
+    from runner.planning.asked import plan_here
 
     planned = plan_here(open_registry(context), head, only, base)
     result = planned.plan
@@ -153,8 +153,8 @@ def plan(
 @click.pass_context
 def render(context: click.Context, spec: str, what: str, folder: Path | None) -> None:
     """Print exactly what would be run."""
-    from runner.render import render as rendered
-    from runner.render import write_task
+    from runner.launching.render import render as rendered
+    from runner.launching.render import write_task
 
     workspace = open_registry(context)
     if folder is None:
@@ -190,7 +190,7 @@ def try_(
     Through SkyPilot it shows the price and asks first. Ctrl-C stops it; when it is over nothing of
     it is left.
     """
-    from runner.trial import Trial, try_spec
+    from runner.trying.trial import Trial, try_spec
 
     workspace = open_registry(context)
     chosen = launcher_of(workspace, launcher)

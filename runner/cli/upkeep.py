@@ -21,7 +21,7 @@ from runner.errors import EXIT_REFUSED
 @click.pass_context
 def schema(context: click.Context, check: bool, trainer: str | None, wheel: Path | None) -> int:
     """Write the JSON Schemas of specs and settings, and reference pages where docs/ has them."""
-    from runner import docs
+    from runner.authoring import docs
 
     if trainer:
         from runner.trainers.keys.generate import write as write_keys
@@ -56,7 +56,7 @@ def doctor(context: click.Context, leaks: bool, launcher: str | None, as_json: b
 
     Exits with 3 when something that is needed does not work.
     """
-    from runner.doctor import diagnose, look_for_leaks
+    from runner.looking.doctor import diagnose, look_for_leaks
 
     workspace = open_registry(context)
     chosen = launcher_of(workspace, launcher)

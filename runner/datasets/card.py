@@ -22,9 +22,9 @@ from runner.datasets.reading import Dataset
 from runner.datasets.row import Row, spread
 from runner.datasets.survey import Survey, quantiles, sketch_of
 from runner.errors import Refused
-from runner.files import write_atomically
 from runner.spec.cards import Card
 from runner.spec.tree import Tree, WorkTree
+from runner.storage.files import write_atomically
 
 SAMPLE_ROWS = 20
 """Rows that the sample's digest covers, evenly spread over the dataset."""

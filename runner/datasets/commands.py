@@ -13,13 +13,13 @@ from runner.datasets.reading import Dataset
 from runner.datasets.review import Review, review, review_path
 from runner.datasets.source import KINDS, exists, sets_in
 from runner.errors import InvalidSpec, OutsideError
-from runner.files import write_atomically
+from runner.launching.tasks import train_python
 from runner.spec.cards import Card
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
 from runner.spec.inputs import DvcOutputs
 from runner.spec.tree import WorkTree
-from runner.tasks import train_python
+from runner.storage.files import write_atomically
 from runner.workspace import Workspace
 
 

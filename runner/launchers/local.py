@@ -22,11 +22,11 @@ from pathlib import Path
 import psutil
 
 from runner.errors import OutsideError, Refused
-from runner.files import write_atomically
 from runner.launchers.base import Found, JobStatus, Leak, Reach, Shell
 from runner.node import job
 from runner.node.task import NodeTask
 from runner.registry import is_of_forge
+from runner.storage.files import write_atomically
 
 START_DEADLINE = 60.0
 """Seconds for a node program to say that it lives."""

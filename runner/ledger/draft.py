@@ -80,7 +80,7 @@ class Draft:
     def set_applied(self, commit: str) -> Draft:
         """Note `commit` as the last that was reconciled, and which was before it.
 
-        The same commit again leaves what was before it: see `runner.trust`.
+        The same commit again leaves what was before it: see `runner.policy.trust`.
         """
         last = self.snapshot.applied()
         before = self.snapshot.applied_before() if last == commit else last

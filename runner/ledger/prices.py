@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from pydantic import Field, ValidationError
 
-from runner.infra import is_within
 from runner.ledger.record import ledger_json
 from runner.ledger.snapshot import Snapshot
+from runner.spec.infra import is_within
 from runner.spec.section import Section
 
 PATH = "prices.json"

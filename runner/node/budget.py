@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.infra import is_within
 from runner.ledger.record import Stay
 from runner.node.channel import HEARTBEAT
 from runner.node.task import NodeTask, Rate
 from runner.node.whereabouts import Whereabouts, read_json, read_whereabouts
 from runner.spec.experiment import Experiment
-from runner.store import RunStore
+from runner.spec.infra import is_within
+from runner.storage.store import RunStore
 
 HOUR = 3600.0
 MEASURED_STEPS = 3

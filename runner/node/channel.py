@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.files import write_atomically
 from runner.node.redaction import Redactor
-from runner.store import RunStore
+from runner.storage.files import write_atomically
+from runner.storage.store import RunStore
 
 METRICS = "metrics.jsonl"
 SYSTEM = "system.jsonl"

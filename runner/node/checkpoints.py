@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError
-from runner.files import sha256_of
 from runner.node.channel import Channel
 from runner.node.data import DvcWorkspace
 from runner.node.patience import LONGEST_PAUSE, patiently
 from runner.node.shards import Marks, Shards, digests_of, marks_of
-from runner.store import RunStore
+from runner.storage.files import sha256_of
+from runner.storage.store import RunStore
 from runner.trainers.base import SavedCheckpoint, Trainer
 
 MANIFEST = "manifest.json"

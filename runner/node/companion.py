@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.errors import OutsideError, RunnerError
-from runner.files import write_atomically
 from runner.node import job, ray, shared_memory
 from runner.node.channel import TRAINER_LOG, Channel
 from runner.node.checkpoints import fetch, step_of
@@ -43,7 +42,8 @@ from runner.node.stopping import Stopped, ignore_stops, interrupt
 from runner.node.task import NodeTask
 from runner.node.training import SAMPLE_SECONDS
 from runner.spec.experiment import Run
-from runner.store import RunStore
+from runner.storage.files import write_atomically
+from runner.storage.store import RunStore
 from runner.trainers import TRAINERS
 
 BEAT_SECONDS = 2.0

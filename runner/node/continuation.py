@@ -15,7 +15,7 @@ from runner.node.channel import METRICS, REWARDS
 from runner.node.checkpoints import is_kin, newest_complete
 from runner.node.task import NodeTask, RewardSummary
 from runner.node.whereabouts import last_step_of
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 _CHECKPOINT = re.compile(r"([ar]\d+)/epoch-(\d+)/checkpoints/step-(\d+)")
 _METRICS = re.compile(rf"([ar]\d+)/epoch-(\d+)/{re.escape(METRICS)}")

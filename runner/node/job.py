@@ -22,8 +22,8 @@ from typing import IO
 import psutil
 
 from runner.errors import Refused
-from runner.files import write_atomically
 from runner.node import shared_memory
+from runner.storage.files import write_atomically
 
 MARKER = "ROLLBOOK_JOB"
 START = "ROLLBOOK_START"

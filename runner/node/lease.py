@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from runner.errors import LeaseHeld, OutsideError
 from runner.ledger.record import ledger_json, now
 from runner.spec.section import Section
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 MOST_EPOCHS = 1000
 """A job that was started again more often is not recovering but failing."""

@@ -19,7 +19,7 @@ from runner.node.ranks import KEY
 from runner.node.tables import to_parquet
 from runner.node.task import Input, NodeTask
 from runner.spec.experiment import Run
-from runner.store import RunStore
+from runner.storage.store import RunStore
 from runner.trainers import TRAINERS
 from runner.trainers.base import Command, Layout, Trainer, planned_steps
 

@@ -42,7 +42,7 @@ from runner.node.task import EXIT_FAILED, EXIT_OUTSIDE, NodeTask, Result, Stop, 
 from runner.node.training import Training
 from runner.node.whereabouts import WHERE, whereabouts
 from runner.report.notation import plural
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 BEAT_SECONDS = 2.0
 """Between looks at a running trainer: metrics, heartbeat, publishing."""

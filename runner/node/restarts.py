@@ -17,7 +17,7 @@ from runner.node import job
 from runner.node.channel import HEARTBEAT, RESULT
 from runner.node.task import Limits, Result, Stop
 from runner.node.whereabouts import read_json
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 ENDED = "ended"
 INTERRUPTED = "interrupted"

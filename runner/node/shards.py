@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runner.errors import OutsideError
-from runner.files import sha256_of
 from runner.node.ranks import Fellows, Message
-from runner.store import RunStore
+from runner.storage.files import sha256_of
+from runner.storage.store import RunStore
 
 UPLOAD_SECONDS = 6 * 3600.0
 """For the other nodes to upload their shards of one checkpoint."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.files import write_atomically
+from runner.storage.files import write_atomically
 
 NOTES = "shared-memory.txt"
 """In the job's folder: inodes of the segments that its processes have mapped so far."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from runner.infra import is_within, place_of
 from runner.ledger.record import Stay, now
 from runner.node.channel import HEARTBEAT, METRICS
 from runner.node.task import NodeTask
+from runner.spec.infra import is_within, place_of
 from runner.spec.section import Section
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 WHERE = "where.json"
 _EPOCH = re.compile(r"epoch-(\d+)")

@@ -20,9 +20,9 @@ from runner.ledger.record import Outcome, RunRecord, State
 from runner.report.curves import Curves
 from runner.report.headline import headline_metric
 from runner.report.notation import duration, number, usd
-from runner.runfolder import Heartbeat
 from runner.screen import is_quiet
 from runner.spec.experiment import Experiment
+from runner.storage.runfolder import Heartbeat
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH = 10

@@ -17,7 +17,7 @@ from runner.report.leaderboard import Standing
 from runner.report.pages import experiment_files, leaderboard_files, run_files
 from runner.report.sections import RunReport, moment
 from runner.report.statuses import Moment, context_of, tell
-from runner.runfolder import attempt_folder, curves_of
+from runner.storage.runfolder import attempt_folder, curves_of
 from runner.workspace import Workspace
 
 

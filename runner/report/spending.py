@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.costs import PlaceCost, by_place
+from runner.ledger.costs import PlaceCost, by_place
 from runner.ledger.record import Attempt
 from runner.report.notation import usd
 from runner.report.page import Line, Strong

@@ -12,8 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.candidates import coming
 from runner.forges.base import CONTEXT_LIMIT, DESCRIPTION_LIMIT, StatusState
+from runner.launching.candidates import coming
 from runner.ledger.record import Judgement, RunRecord
 from runner.report.headline import headline_metric
 from runner.report.notation import duration, number, plural

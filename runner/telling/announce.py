@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
 from runner import screen
-from runner.actions import Plan
 from runner.errors import RunnerError
 from runner.forges.base import Forge, Status
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.outbox import Event, OpenNote, Outbox, put_outbox, read_outbox
+from runner.planning.actions import Plan
+from runner.policy.trust import in_force
 from runner.report.experiment_page import page_path
 from runner.report.run_comment import About, marker, run_comment
 from runner.report.statuses import context_of
@@ -25,7 +26,6 @@ from runner.telling.messages import events_to_tell, send_events
 from runner.telling.showing import Showing, showings, spec_path, standing
 from runner.telling.unlaunched import note_unlaunched
 from runner.telling.webhook import Webhook
-from runner.trust import in_force
 from runner.workspace import Workspace
 
 MOST_FAULTS = 3

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from runner.files import write_atomically
+from runner.storage.files import write_atomically
 
 FILE = "told.json"
 PROGRESS_SECONDS = 300.0

@@ -19,7 +19,7 @@ from runner.report.progress import ProgressRow, row_of
 from runner.report.publish import report_of, reports_of
 from runner.report.sections import RunReport
 from runner.report.statuses import Moment, Told, tell
-from runner.runfolder import attempt_folder
+from runner.storage.runfolder import attempt_folder
 from runner.workspace import Workspace
 
 

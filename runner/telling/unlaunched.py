@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.actions import Action, Plan
 from runner.forges.base import StatusState
 from runner.git.repository import Repository
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.outbox import Event, Note, OpenNote, Outbox, put_outbox, read_outbox
+from runner.planning.actions import Action, Plan
 from runner.report.statuses import cut
 from runner.workspace import Workspace
 

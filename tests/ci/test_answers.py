@@ -13,9 +13,9 @@ from runner.ci.deploy import Result
 from runner.ci.request import plan_event
 from runner.errors import EXIT_REFUSED, OutsideError
 from runner.forges.base import COMMENT_LIMIT
+from runner.policy.secrecy import redactor
 from runner.registry import Registry
 from runner.report.markdown import to_markdown
-from runner.secrecy import redactor
 from runner.workspace import Workspace
 
 FORGED = "data/x\n::error::forged\n##[error]forged"

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 from live_registry import LiveRegistry, script_spec, wait_until
 
-from runner import follow
 from runner.__main__ import run as call
 from runner.launchers import LAUNCHERS
 from runner.launchers.local import LocalLauncher
+from runner.launching import follow
 from runner.workspace import Workspace
 
 PLACES = "resources: {candidates: [{infra: slurm/a}, {infra: gcp, needs_approval: true}]}\n"
@@ -83,7 +83,7 @@ def person(
 ) -> Iterator[Person]:
     monkeypatch.setitem(LAUNCHERS, "skypilot", Rented)
     monkeypatch.setattr("runner.reproduce.check_places", lambda *_: None)
-    monkeypatch.setattr("runner.trial.check_places", lambda *_: None)
+    monkeypatch.setattr("runner.trying.trial.check_places", lambda *_: None)
     monkeypatch.setattr(follow, "SERVER_SECONDS", 0.1)
     Rented.released.clear()
     yield Person(registry, capsys)
@@ -193,7 +193,7 @@ def test_whoever_stops_a_trial_stops_its_machines(
         wait_until("the job trains", lambda: list(store.glob("*/try/epoch-1/metrics.jsonl")))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runner.scratch.follow_job", interrupted)
+    monkeypatch.setattr("runner.trying.scratch.follow_job", interrupted)
     said = person.say("try", "slow", *SKYPILOT, "--yes")
     assert said.code == 130
     assert "waiting until its machines are given back" in said.err
@@ -204,7 +204,7 @@ def test_whoever_stops_a_trial_stops_its_machines(
 def test_a_trial_that_never_came_to_train_shows_what_its_launcher_said(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.scratch.follow_job", lambda *_: None)
+    monkeypatch.setattr("runner.trying.scratch.follow_job", lambda *_: None)
     monkeypatch.setattr(Rented, "submit", lambda _, task: task.job)
     monkeypatch.setattr(Rented, "logs", lambda *_, follow: iter(["pip: no such package"]))
     said = person.say("try", "steady", *SKYPILOT, "--yes")

@@ -8,10 +8,10 @@ from planned_registry import SETTINGS, SPEC, PlannedRegistry
 from real_git import MakeRepository
 
 from runner import screen
-from runner.actions import Action
 from runner.forecast.lines import lines, text
 from runner.ledger.branch import Draft
 from runner.ledger.prices import PATH, PriceList, Quote
+from runner.planning.actions import Action
 
 SEVEN = (
     SPEC.replace("0.5B", "7B")

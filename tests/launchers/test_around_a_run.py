@@ -16,13 +16,13 @@ from real_git import MakeRepository
 from sky_state import Cluster, Job
 from stand_in_sky import Sky
 
-from runner import reach
 from runner.__main__ import run as call
 from runner.launchers.skypilot import SkyPilotLauncher, client
+from runner.launching.tasks import job_name
 from runner.ledger.record import RunRecord
+from runner.looking import reach
 from runner.node.channel import TRAINER_LOG
-from runner.runfolder import LAUNCHER_LOG, open_run_store
-from runner.tasks import job_name
+from runner.storage.runfolder import LAUNCHER_LOG, open_run_store
 
 SPEC = """\
 apiVersion: rollbook/v1

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.launchers.skypilot.task import as_yaml, label, sky_task
+from runner.launching.render import render
 from runner.node.task import Limits, NodeTask
-from runner.render import render
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
 from runner.spec.tree import WorkTree

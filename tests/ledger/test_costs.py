@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_values import make_attempt, make_record
 
-from runner.costs import PlaceCost, budget_left, by_place, total_cost
+from runner.ledger.costs import PlaceCost, budget_left, by_place, total_cost
 from runner.ledger.record import Attempt, Stay
 from runner.spec.experiment import Experiment
 

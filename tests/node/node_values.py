@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.node.channel import Channel
 from runner.node.ranks import Fellows, Ranks
 from runner.spec.experiment import Experiment, Run
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 ALONE_RANKS = Ranks(0, ("127.0.0.1",), b"key")
 ALONE = Fellows(ALONE_RANKS, {}, lambda: None)

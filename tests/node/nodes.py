@@ -15,7 +15,7 @@ from node_values import make_spec
 
 from runner.node import job
 from runner.node.task import Evidence, Limits, NodeTask, Result
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 PROGRAM = """\
 import os, sys, time

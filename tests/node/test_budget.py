@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from node_values import make_spec
 
-from runner.infra import CLUSTER_INFO
 from runner.ledger.record import Stay
 from runner.node import job
 from runner.node.budget import (
@@ -32,7 +31,8 @@ from runner.node.budget import (
 from runner.node.task import Evidence, Limits, NodeTask, Rate
 from runner.node.whereabouts import stays, whereabouts
 from runner.spec.experiment import Experiment
-from runner.store import RunStore
+from runner.spec.infra import CLUSTER_INFO
+from runner.storage.store import RunStore
 
 RATES = (
     Rate(infra="gcp", usd_per_hour=90),

@@ -8,7 +8,7 @@ import re
 from node_values import make_channel
 
 from runner.node.channel import timestamp
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 
 def test_files_appear_in_the_store_when_published(tmp_path):

@@ -13,7 +13,7 @@ from runner.errors import OutsideError
 from runner.node import checkpoints, patience
 from runner.node.checkpoints import CheckpointPublisher, newest_complete, restore
 from runner.node.shards import Shards
-from runner.store import RunStore
+from runner.storage.store import RunStore
 from runner.trainers import TRAINERS
 
 

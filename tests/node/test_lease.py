@@ -11,7 +11,7 @@ import pytest
 
 from runner.errors import LeaseHeld, OutsideError
 from runner.node.lease import Lease, acquire, current, holder, refused
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 FOLDER = "runs/ab/abcd00000000/a1"
 

@@ -14,7 +14,7 @@ from runner.errors import OutsideError
 from runner.node.cpu import INSIDE
 from runner.node.prepare import prepare
 from runner.node.task import Limits, NodeTask
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from runner.node import job, patience, program
 from runner.node.checkpoints import newest_complete
 from runner.node.data import DvcWorkspace
 from runner.node.task import Evidence, Limits, NodeTask, Result
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 TRAIN = """\
 import json, os, signal, sys, time

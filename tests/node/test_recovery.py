@@ -23,7 +23,7 @@ from runner.node.lease import current, refused
 from runner.node.task import Evidence, Limits, NodeTask, Result
 from runner.node.whereabouts import read_whereabouts, stays
 from runner.report.curves import Curves, read_curves
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 TRAINER = Path(__file__).parent.parent / "e2e" / "tiny_trainer.py"
 PLACE = {"cloud": "GCP", "region": "us-central1", "zone": "us-central1-a", "cluster_name": "c"}

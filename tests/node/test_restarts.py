@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.node.channel import HEARTBEAT, RESULT
 from runner.node.restarts import ENDED, FAILED, INTERRUPTED, Restarts, restarts_of
 from runner.node.task import Limits, Result, Stop
-from runner.store import RunStore
+from runner.storage.store import RunStore
 
 DONE = Result(exit_code=0)
 BROKEN = Result(exit_code=5)

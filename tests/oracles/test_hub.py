@@ -7,7 +7,7 @@ import subprocess
 from stand_in_hub import COMMIT, OTHER, serving
 from trainer_oracle import TRAIN_PYTHON, cannot
 
-from runner.hub import find_revision
+from runner.authoring.hub import find_revision
 
 ASK = """\
 import sys

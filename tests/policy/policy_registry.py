@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from planned_registry import SETTINGS, SPEC, PlannedRegistry
 
-from runner.actions import NOTHING_FORCED, Forced, Plan
 from runner.apply import claim
 from runner.launchers.local import LocalLauncher
+from runner.planning.actions import NOTHING_FORCED, Forced, Plan
 
 LATER = (
     "this changes the policy; what it permits counts from the apply after the one that merges it, "

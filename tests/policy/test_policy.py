@@ -23,13 +23,13 @@ from policy_registry import (
 from real_git import MakeOriginAndClones, git
 
 from runner import apply as apply_module
-from runner.actions import Plan, Use
 from runner.errors import Refused
 from runner.launchers.local import LocalLauncher
 from runner.ledger.record import now
 from runner.ledger.snapshot import Snapshot
 from runner.plan import make_plan
-from runner.policy import Take, find_over
+from runner.planning.actions import Plan, Use
+from runner.policy.ceilings import Take, find_over
 from runner.retry import retry
 
 # The arithmetic, in words

@@ -19,14 +19,14 @@ from policy_registry import (
 )
 from real_git import MakeOriginAndClones, git
 
-from runner.actions import Action, Forced
 from runner.errors import Refused
 from runner.forges.none import NoForge
 from runner.launchers.local import LocalLauncher
 from runner.ledger.draft import Draft
-from runner.policy import held_still, is_owner, may_lift
+from runner.planning.actions import Action, Forced
+from runner.policy.ceilings import held_still, is_owner, may_lift
+from runner.policy.trust import in_force, trusted
 from runner.retry import retry
-from runner.trust import in_force, trusted
 
 # The same commit again, and one that changes the policy
 

@@ -16,7 +16,7 @@ from runner.report.run_page import run_page
 from runner.report.sections import RunReport
 from runner.report.spending import cost_line
 from runner.report.statuses import Moment, moment, tell
-from runner.runfolder import Heartbeat
+from runner.storage.runfolder import Heartbeat
 
 POOL = Stay(where="k8s/pool", seconds=3.1 * 3600, usd=60.0, last_step=10)
 SPOT = Stay(where="gcp/us-central1/a", spot=True, seconds=1440, usd=6.0, first_step=8, last_step=20)

@@ -18,11 +18,11 @@ from comment_html import CommentHtml
 from plan_requests import BASE, GRPO, HEAD, REQUESTS, REWARD, Request, link, registry, request
 from real_git import MakeRepository
 
-from runner.actions import Action, Plan, Use
 from runner.findings import Finding
 from runner.forecast.cost import Cost
 from runner.forecast.span import Span
 from runner.forges.base import COMMENT_LIMIT, DESCRIPTION_LIMIT
+from runner.planning.actions import Action, Plan, Use
 from runner.report.plan.about import About
 from runner.report.plan.comment import (
     MARKER,

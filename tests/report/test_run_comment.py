@@ -14,7 +14,7 @@ from runner.report.progress import row_of
 from runner.report.run_comment import About, run_comment
 from runner.report.sections import RunReport
 from runner.report.statuses import Moment, tell
-from runner.runfolder import Heartbeat
+from runner.storage.runfolder import Heartbeat
 
 AT = datetime(2026, 1, 2, 3, 6, 11, tzinfo=UTC)
 MARKER = "<!-- rollbook:run:v1 sums/grpo -->\n"

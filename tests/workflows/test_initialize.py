@@ -11,7 +11,7 @@ import pytest
 import yaml
 from real_git import commit_files, git
 
-from runner.initialize import initialize, next_steps
+from runner.authoring.initialize import initialize, next_steps
 
 ROOT = Path(__file__).parents[2]
 GITHUB = "https://github.com/octo/registry.git"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from act_runner import ACT, require_act
 
-from runner.workflows import ACTION, NAMES, SPENDING, forge_files
+from runner.authoring.workflows import ACTION, NAMES, SPENDING, forge_files
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"

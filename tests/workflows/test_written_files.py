@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from runner.authoring.workflows import ACTION, NAMES, SPENDING, forge_files, not_passed
 from runner.registry import Registry
 from runner.spec.check import load_registry
 from runner.spec.tree import WorkTree
-from runner.workflows import ACTION, NAMES, SPENDING, forge_files, not_passed
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from runner.errors import RunnerError
 from runner.forecast import gpus
-from runner.infra import is_within, parts_of, write_infra
 from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.records import Offer
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.prices import PATH, PriceList, Quote, read_prices
 from runner.ledger.record import now
 from runner.spec.check import load_experiments
+from runner.spec.infra import is_within, parts_of, write_infra
 from runner.spec.resources import Resources
 from runner.spec.tree import WorkTree
 from runner.workspace import Workspace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runner.infra import write_infra
+from runner.spec.infra import write_infra
 
 _MISSING = "-"
 FIELDS = (

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from runner import __version__
-from runner.actions import Launchable
-from runner.planned import Planned
+from runner.planning.actions import Launchable
+from runner.planning.planned import Planned
 from runner.report.plan.reward import RewardTable
 
 

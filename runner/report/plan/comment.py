@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.actions import Plan
 from runner.forges.base import COMMENT_LIMIT
+from runner.planning.actions import Plan
 from runner.report.markdown import to_markdown
 from runner.report.page import Address, Block, Heading, Line, Page, Small, paragraph
 from runner.report.plan.about import About

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.actions import Action, Launchable, Plan, Verb
 from runner.forecast.document import Forecast
 from runner.forecast.span import Span
+from runner.planning.actions import Action, Launchable, Plan, Verb
 from runner.report.notation import plural
+from runner.report.wording import changed_fields, value
 from runner.spec.resolve import ResolvedRun
-from runner.wording import changed_fields, value
 
 ORDER: tuple[Verb, ...] = ("launch", "hold", "wait", "orphan", "stale", "keep")
 

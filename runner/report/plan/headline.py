@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.actions import Action, Plan, Verb
 from runner.forecast.lines import text
 from runner.forecast.span import Span
 from runner.forges.base import DESCRIPTION_LIMIT
+from runner.planning.actions import Action, Plan, Verb
 from runner.report.notation import plural
 from runner.report.plan.groups import reason, span
 

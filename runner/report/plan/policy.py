@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.actions import Use
-from runner.policy import CEILINGS
+from runner.planning.actions import Use
+from runner.policy.ceilings import CEILINGS
 from runner.report.page import Inline, Line, Paragraph, Strong
 from runner.report.plan.groups import Group
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.actions import Action, Plan
 from runner.findings import Finding
+from runner.planning.actions import Action, Plan
 from runner.report.notation import plural
 from runner.report.page import (
     Block,

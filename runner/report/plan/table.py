@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.actions import Verb
 from runner.forecast.lines import text
 from runner.forecast.span import Span
+from runner.planning.actions import Verb
 from runner.report.notation import plural
 from runner.report.page import Address, Block, Folded, Line, Table, Unbroken, compact_table
 from runner.report.plan.about import About

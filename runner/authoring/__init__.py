@@ -1,0 +1,1 @@
+"""Before a run: a registry, its specs, their reference."""

@@ -1,0 +1,1 @@
+"""From a planned run to a submitted one: the claim, the task, the places, the submission."""

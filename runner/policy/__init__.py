@@ -1,0 +1,1 @@
+"""Who may what: ceilings, whose registry.yaml counts, secrets."""

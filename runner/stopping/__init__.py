@@ -1,0 +1,1 @@
+"""Ending runs, and looking whether anything is left."""

@@ -1,0 +1,1 @@
+"""Runs that nothing records, and what they may cost."""
