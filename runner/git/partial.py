@@ -49,6 +49,9 @@ class Promised:
     def _promisor(self) -> str:
         """Return the remote that promises objects; empty in a full clone."""
         if self._remote is None:
+            if "promisor" not in self._git.configuration.read_text(errors="replace"):
+                self._remote = ""
+                return ""
             configured = self._git.ask("config", "--get-regexp", r"^remote\..*\.promisor$")
             names = (line.split(" ")[0] for line in configured.text.splitlines())
             self._remote = next((name.split(".", 1)[1].rpartition(".")[0] for name in names), "")

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,6 +83,7 @@ class GitProcess:
         """Open the repository at `root`; raises as `open_repository` does."""
         self._repository = open_repository(root)
         self._environment = {**_ENVIRONMENT, **self._instead_of_a_hooks()}
+        self._reading = threading.Lock()
 
     def _instead_of_a_hooks(self) -> dict[str, str]:
         """What replaces the variables that git sets in a hook, maybe another repository's.
@@ -127,6 +129,24 @@ class GitProcess:
         if answer.status:
             raise OutsideError(f"git {arguments[0]} failed: {answer.last_line}")
         return answer
+
+    def blob(self, name: str) -> bytes | None:
+        """Return the bytes of the blob `name` (an id, or `<commit>:<path>`), None without one.
+
+        `name` is ASCII. All are read by one `git cat-file` that stays. It reads what is here: what a remote has
+        promised is to be fetched before.
+        """
+        with self._reading:
+            try:
+                _, kind, _, content = self._repository.git.get_object_data(name)
+            except ValueError:  # GitPython's word for a missing object
+                return None
+        return content if _as_bytes(kind) == b"blob" else None
+
+    @property
+    def configuration(self) -> Path:
+        """The file with the repository's own settings."""
+        return Path(self._repository.common_dir) / "config"
 
     def _execute(
         self,

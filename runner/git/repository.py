@@ -23,6 +23,9 @@ from runner.printable import one_line
 CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 """Where an untracked file may change what a run means, so that it makes the tree dirty."""
 
+_FEW = 20
+"""Up to so many blobs are read one by one, by a process that stays; starting one costs as much."""
+
 
 class Entry(NamedTuple):
     """One file of a commit: mode (`100644`, `100755`, `120000`, `160000`) and object id."""
@@ -176,8 +179,9 @@ class Repository:
         return {names[name]: content for name, content in found.items()}
 
     def _read_batch(self, names: list[str]) -> dict[str, bytes]:
-        if not names:
-            return {}
+        if len(names) <= _FEW and "".join(names).isascii() and not self._promised:
+            found = {name: self._git.blob(name) for name in names}
+            return {name: content for name, content in found.items() if content is not None}
         request = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
         answer = self._git.call("cat-file", "--batch", stdin=request)
         return dict(_batch_blobs(names, answer.out))
