@@ -195,8 +195,8 @@ def check_successor(before: RunRecord | None, after: RunRecord) -> None:
     """Refuse `after` where it contradicts what the ledger already says of the run.
 
     An attempt is never dropped or renumbered, an ended one keeps its outcome, a state never goes
-    back, a claim is never taken over by another nonce, and a new attempt starts only when the last
-    one has ended. Raises Refused.
+    back, a claim is never taken over by another nonce or endpoint, and a new attempt starts only
+    when the last one has ended. Raises Refused.
     """
     known = before.attempts if before else ()
     if before and (before.run_id, before.identity) != (after.run_id, after.identity):
@@ -207,6 +207,12 @@ def check_successor(before: RunRecord | None, after: RunRecord) -> None:
         raise Refused(f"run {after.run_id}: {len(known)} attempts became {len(after.attempts)}")
     if any(attempt.state != "ended" for attempt in after.attempts[:-1]):
         raise Refused(f"run {after.run_id}: attempt {len(known)} has not ended yet")
+    for attempt in after.attempts:
+        if (attempt.state == "ended") != (attempt.outcome is not None):
+            raise Refused(
+                f"attempt {attempt.number} of run {after.run_id}: state {attempt.state} and "
+                f"outcome {attempt.outcome} contradict each other"
+            )
     for old, new in zip(known, after.attempts, strict=False):
         _check_attempt(after.run_id, old, new)
 
@@ -215,12 +221,12 @@ def _check_attempt(run_id: str, old: Attempt, new: Attempt) -> None:
     what = f"attempt {old.number} of run {run_id}"
     if old.nonce != new.nonce:
         raise Refused(f"{what} was claimed by someone else")
+    if (old.launcher, old.endpoint) != (new.launcher, new.endpoint):
+        raise Refused(f"{what} was claimed at {old.endpoint}: it cannot move to {new.endpoint}")
     if not may_become(old.state, new.state):
         raise Refused(f"{what} is {old.state}: it cannot become {new.state}")
     if old.state == "ended" and old.outcome != new.outcome:
         raise Refused(f"{what} has ended as {old.outcome}: it cannot become {new.outcome}")
-    if (new.state == "ended") != (new.outcome is not None):
-        raise Refused(f"{what}: state {new.state} and outcome {new.outcome} contradict each other")
 
 
 def folder(run_id: str) -> str:

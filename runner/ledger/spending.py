@@ -87,13 +87,19 @@ def total(spent: Iterable[Spent]) -> Sum:
 def spending_files(snapshot: Snapshot, records: Iterable[RunRecord]) -> dict[str, bytes]:
     """Return the months' files with the attempts of `records` as they are now."""
     months: dict[str, dict[str, Spent]] = {}
+
+    def entries_of(attempt: Attempt) -> dict[str, Spent]:
+        month = month_of(attempt.claimed_at)
+        return months.setdefault(month, spent_in(snapshot, month))
+
     for record in records:
+        former = snapshot.record(record.run_id)
+        for before in former.attempts if former else ():
+            if before.gpus is not None:  # taken up again, it counts in the month of that alone
+                entries_of(before).pop(f"{record.run_id}/{before.number}", None)
         for attempt in record.attempts:
-            if attempt.gpus is None:
-                continue  # claimed by a runner that made no promises
-            month = month_of(attempt.claimed_at)
-            entries = months.setdefault(month, spent_in(snapshot, month))
-            entries[f"{record.run_id}/{attempt.number}"] = spent_by(attempt)
+            if attempt.gpus is not None:  # else claimed by a runner that made no promises
+                entries_of(attempt)[f"{record.run_id}/{attempt.number}"] = spent_by(attempt)
     return {spending_path(month): _json(entries) for month, entries in months.items()}
 
 

@@ -54,11 +54,11 @@ class Bench:
         said = self._capsys.readouterr()
         return Said(code, said.out, said.err)
 
-    def launched(self, status: str = "RUNNING", **told: Any) -> tuple[str, Job]:
+    def launched(self, status: str = "RUNNING", endpoint: str = "", **told: Any) -> tuple[str, Job]:
         """Record the run as submitted, with its job at the server."""
-        launcher = SkyPilotLauncher(self.registry.workspace)
+        endpoint = endpoint or SkyPilotLauncher(self.registry.workspace).endpoint()
         [run_id] = self.registry.run(
-            "submitted", launcher="skypilot", endpoint=launcher.endpoint(), nonce=NONCE
+            "submitted", launcher="skypilot", endpoint=endpoint, nonce=NONCE
         )
         job = self.add(job_name(run_id, "a1", NONCE), status, **told)
         self.registry.advance(run_id, job=f"job-{job.id}-{job.name}")
@@ -123,8 +123,7 @@ def test_down_says_what_is_left_where_the_server_fails(bench: Bench) -> None:
 
 
 def test_down_leaves_alone_what_was_launched_elsewhere_and_says_so(bench: Bench) -> None:
-    run_id, job = bench.launched(**MACHINES)
-    bench.registry.advance(run_id, endpoint="skypilot:https://another.example")
+    _, job = bench.launched(endpoint="skypilot:https://another.example")
     said = bench.say("down", "x")
     assert (said.code, job.status) == (3, "RUNNING")
     assert "launched elsewhere: skypilot:https://another.example" in said.err

@@ -64,6 +64,15 @@ def test_what_it_took_replaces_what_was_promised(ledger: Ledger) -> None:
     assert spent_in(snapshot, "2026-01") == {f"{record.run_id}/1": took}
 
 
+def test_a_claim_that_is_taken_up_in_the_next_month_counts_there_alone(ledger: Ledger) -> None:
+    record = make_record("one", **PROMISE)
+    put(ledger, record)
+    later = record.latest.model_copy(update={"claimed_at": "2026-02-01T00:05:00Z"})
+    snapshot = put(ledger, record.with_latest(later))
+    assert spent_in(snapshot, "2026-01") == {}
+    assert list(spent_in(snapshot, "2026-02")) == [f"{record.run_id}/1"]
+
+
 def test_a_retry_counts_beside_what_the_first_attempt_took(ledger: Ledger) -> None:
     record = make_record("one", **PROMISE)
     put(ledger, record)
