@@ -44,14 +44,15 @@ def write_history(root: Path) -> None:
     workspace.ledger.create()
     while _claim_all(workspace):
         _end_all(workspace)
+    _end_all(workspace)
     _spread_spending(workspace)
 
 
 def _claim_all(workspace: Workspace) -> bool:
-    """Claim what can be launched now; return whether anything was."""
+    """Claim what can be launched now; return whether something waits for its end."""
     launcher: Any = CountingLauncher()
     plan, _ = claim(workspace, launcher, workspace.repository.head())
-    return plan.count("launch") > 0
+    return plan.count("wait") > 0
 
 
 def _end_all(workspace: Workspace) -> None:
