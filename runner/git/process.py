@@ -133,8 +133,8 @@ class GitProcess:
     def blob(self, name: str) -> bytes | None:
         """Return the bytes of the blob `name` (an id, or `<commit>:<path>`), None without one.
 
-        `name` is ASCII. All are read by one `git cat-file` that stays. It reads what is here: what a remote has
-        promised is to be fetched before.
+        `name` is ASCII. All are read by one `git cat-file` that stays. It reads what is here: what
+        a remote has promised is to be fetched before.
         """
         with self._reading:
             try:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord, check_successor, ledger_json
 from runner.ledger.snapshot import ACTIVE, APPLIED, Snapshot, record_path
 from runner.ledger.spending import spending_files
+from runner.ledger.standing import (
+    Standing,
+    read_standings,
+    standing_json,
+    standing_of,
+    standing_path,
+    standings_of,
+)
 
 
 class Changes(NamedTuple):
@@ -53,7 +62,8 @@ class Draft:
     def put_records(self, records: Iterable[RunRecord]) -> Draft:
         """Write several records as `put_record` does, reading what is there in one batch."""
         given = list(records)
-        self.snapshot.read_many(record_path(record.run_id) for record in given)
+        paths = ((record_path(one.run_id), standing_path(one.run_id)) for one in given)
+        self.snapshot.read_many(path for both in paths for path in both)
         for record in given:
             self.put_record(record)
         return self
@@ -70,7 +80,26 @@ class Draft:
             if record.is_active:
                 active[run_id] = record.latest.number
         spending = spending_files(self.snapshot, self._records.values())
-        return {**files, **spending, ACTIVE: ledger_json(active)}
+        return {**files, **spending, **self._standing_files(), ACTIVE: ledger_json(active)}
+
+    def _standing_files(self) -> dict[str, bytes]:
+        shards: dict[str, dict[str, Standing]] = {}
+        for run_id, record in self._records.items():
+            path = standing_path(run_id)
+            if path not in shards:
+                shards[path] = self._standings_beside(run_id)
+            shards[path][run_id] = standing_of(record)
+        return {path: standing_json(standings) for path, standings in shards.items()}
+
+    def _standings_beside(self, run_id: str) -> dict[str, Standing]:
+        """Return where the runs stand whose ids begin like `run_id`.
+
+        Where the file is missing or damaged it is made again from their records.
+        """
+        with suppress(ValueError):
+            return read_standings(self.snapshot.read(standing_path(run_id)) or b"")
+        beside = self.snapshot.names(f"runs/{run_id[:2]}")
+        return standings_of(self.snapshot.records(beside).values())
 
     def put_experiment(self, entry: ExperimentEntry) -> Draft:
         """Write what is known of an experiment; its history only ever grows."""

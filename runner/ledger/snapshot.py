@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from runner.errors import Refused
 from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
 from runner.ledger.record import RunRecord, folder
+from runner.ledger.standing import Standing, read_standings, standing_paths
 
 ACTIVE = "active.json"
 """Run id to attempt number of whatever may still be going on: nothing has to read every record."""
@@ -55,6 +57,15 @@ class Snapshot:
             path: content for path in wanted if (content := self._content.get(path)) is not None
         }
 
+    def read_shards(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return `read_many` of paths in folders of their own: none of them is listed for it."""
+        wanted = list(paths)
+        new = [path for path in wanted if path not in self._content]
+        if self.commit and new:
+            self._content.update(dict.fromkeys(new))
+            self._content.update(self._repository.read_paths(self.commit, new))
+        return {path: found for path in wanted if (found := self._content.get(path)) is not None}
+
     def _read(self, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
         if len(paths) <= _FEW:
             return self._repository.read_paths(commit, paths)
@@ -82,6 +93,15 @@ class Snapshot:
             return RunRecord.from_json(content)
         except ValidationError as error:
             raise self._unreadable(path, str(error.errors()[0]["msg"])) from error
+
+    @cached_property
+    def standings(self) -> dict[str, Standing]:
+        """Where each run stands; those of a file that is damaged are left out."""
+        found: dict[str, Standing] = {}
+        for content in self.read_shards(standing_paths()).values():
+            with suppress(ValueError):
+                found |= read_standings(content)
+        return found
 
     def active(self) -> dict[str, int]:
         """Return the attempt number of each run that may still be going on."""

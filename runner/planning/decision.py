@@ -10,6 +10,7 @@ from runner.ledger.branch import Snapshot
 from runner.ledger.documents import identity_payload, resolved_spec
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord
+from runner.ledger.standing import standing_of
 from runner.planning.actions import Action, Forced, Launchable, Verb
 from runner.registry import Registry
 from runner.report.wording import changed_fields, kept
@@ -70,7 +71,7 @@ def _verdict(
     """Return the action of one run and its reason."""
     spec, name = run.run.spec, run.run.experiment
     if record is not None:
-        return "keep", kept(record, name)
+        return "keep", kept(record.run_id, standing_of(record), name)
     why = changed_fields(differences) or "new"
     if not edited and not spec.follow_inputs and name not in forced.rerun:
         return "stale", f"{why}; runner rerun {name}"

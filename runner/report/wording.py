@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from runner.ledger.record import Attempt, RunRecord
+from runner.ledger.record import Attempt
+from runner.ledger.standing import Standing
 from runner.spec.identity import Change
 
 _INPUTS = {
@@ -60,11 +61,10 @@ def progress(attempt: Attempt) -> str:
     return f"{attempt.state} at step {attempt.step}{total}{cost}"
 
 
-def kept(record: RunRecord, experiment: str) -> str:
+def kept(run_id: str, standing: Standing, experiment: str) -> str:
     """Return why a run that the ledger knows is kept."""
-    attempt = record.latest
-    told = attempt.state if attempt.state != "ended" else f"{attempt.outcome}"
-    when = f" {attempt.ended_at[:10]}" if attempt.ended_at else ""
-    renamed = f" as {record.experiment}" if record.experiment != experiment else ""
-    cure = "" if attempt.outcome in (None, "succeeded") else f"; runner retry {record.run_id}"
+    told = standing.state if standing.state != "ended" else f"{standing.outcome}"
+    when = f" {standing.ended_at[:10]}" if standing.ended_at else ""
+    renamed = f" as {standing.experiment}" if standing.experiment != experiment else ""
+    cure = "" if standing.outcome in (None, "succeeded") else f"; runner retry {run_id}"
     return f"{told}{when}{renamed}{cure}"
