@@ -37,10 +37,12 @@ class LedgerWatch:
         self.records: dict[str, RunRecord] = {}
         self.subjects: list[str] = []
         self._files: dict[str, Any] = {}
-        """Content of active.json and of the months' files."""
+        """Content of the files that follow from the records: active.json, spending, standings."""
         self._histories: dict[str, list[str]] = {}
         self._months: dict[str, dict[str, Any]] = {}
         """What the months' files have to hold, by path."""
+        self._standings: dict[str, dict[str, Any]] = {}
+        """What the files beside the records have to hold, by path."""
 
     def look(self) -> int:
         """Follow what is new on the branch; return how many commits. Fails for a broken promise."""
@@ -62,7 +64,7 @@ class LedgerWatch:
         for path, oid in one.files.items():
             if path.endswith("/record.json"):
                 self._record(path, content.get(oid), told)
-            elif path == "active.json" or path.startswith("spending/"):
+            elif path == "active.json" or path.startswith("spending/") or _is_standing(path):
                 self._files[path] = json.loads(content[oid])
             elif path.startswith("experiments/") and path.endswith("/index.json"):
                 self._entry(path, json.loads(content[oid]), told)
@@ -82,6 +84,13 @@ class LedgerWatch:
             if attempt.gpus is not None:
                 entries = self._months.setdefault(spending_path(month_of(attempt.claimed_at)), {})
                 entries[key] = spent_by(attempt).model_dump(mode="json")
+        last = after.latest
+        self._standings.setdefault(f"runs/{after.run_id[:2]}/standing.json", {})[after.run_id] = {
+            "experiment": after.experiment,
+            "state": last.state,
+            "outcome": last.outcome,
+            "ended_at": last.ended_at,
+        }
         self.records[after.run_id] = after
 
     def _entry(self, path: str, entry: dict[str, Any], told: str) -> None:
@@ -94,10 +103,14 @@ class LedgerWatch:
         """What is kept beside the records says what they say."""
         going = {i: r.latest.number for i, r in self.records.items() if r.latest.state != "ended"}
         assert self._files["active.json"] == going, told
-        months = {path: told for path, told in self._files.items() if path != "active.json"}
+        assert self._below("runs/") == self._standings, told
+        months = self._below("spending/")
         expected = {path: entries for path, entries in self._months.items() if path in months}
         assert months == expected, told
         assert not any(e for path, e in self._months.items() if path not in months), told
+
+    def _below(self, folder: str) -> dict[str, Any]:
+        return {path: file for path, file in self._files.items() if path.startswith(folder)}
 
     def _commits(self, now: str) -> Iterator[_Commit]:
         options = ("--reverse", "--no-renames", "--no-abbrev", "--raw", "--root")
@@ -129,3 +142,7 @@ class LedgerWatch:
         return subprocess.run(
             command, input=stdin, check=True, capture_output=True, timeout=60
         ).stdout
+
+
+def _is_standing(path: str) -> bool:
+    return path.startswith("runs/") and path.endswith("/standing.json")

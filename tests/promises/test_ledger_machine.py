@@ -37,11 +37,11 @@ from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
 from runner.ledger.record import Attempt, Outcome, RunRecord, State, advance
 
 CLONES = 3
-RUNS = ("aa", "bb", "cc")
+RUNS = ("ab0000000001", "ab0000000002", "cd0000000003")
+"""Two of them in one folder."""
 MONTHS = ("2026-01-31T23:59:00Z", "2026-02-01T00:01:00Z")
 clones = st.integers(0, CLONES - 1)
-runs = st.sampled_from([make_record(run).run_id for run in RUNS])
-words = {make_record(run).run_id: run for run in RUNS}
+runs = st.sampled_from(RUNS)
 
 Change = Callable[[RunRecord | None], RunRecord | None]
 """What a step makes of the record that it finds; None for nothing."""
@@ -149,7 +149,7 @@ class LedgerOfClones(RuleBasedStateMachine):
 
     @rule(clone=clones, run_id=runs, at=st.sampled_from(MONTHS))
     def claim(self, clone: int, run_id: str, at: str) -> None:
-        record = make_record(words[run_id]).model_copy(update={"attempts": (self._claim(1, at),)})
+        record = make_record(run_id).model_copy(update={"attempts": (self._claim(1, at),)})
         self._take(clone, run_id, lambda before: None if before else record)
 
     @rule(clone=clones, run_id=runs)
@@ -206,7 +206,7 @@ class LedgerOfClones(RuleBasedStateMachine):
         what = data.draw(st.sampled_from(["state", "nonce", "endpoint", "number", "drop", "more"]))
 
         def change(before: RunRecord | None) -> RunRecord | None:
-            base = before or make_record(words[run_id])
+            base = before or make_record(run_id)
             update: dict[str, Any] = {"state": state, "outcome": outcome}
             update |= {"nonce": {"nonce": "stolen"}, "endpoint": {"endpoint": "elsewhere"}}.get(
                 what, {}
@@ -230,7 +230,7 @@ class LedgerOfClones(RuleBasedStateMachine):
     def keep_a_look(self, clone: int, run_id: str) -> None:
         snapshot = self.ledgers[clone].fetch()
         self.seen.append(snapshot)
-        self.said.append(snapshot.records(words))
+        self.said.append(snapshot.records(RUNS))
 
     @precondition(lambda self: self.seen)
     @rule(clone=clones, run_id=runs, look=st.integers(0, 99), state=st.sampled_from([*ON]))
@@ -238,7 +238,7 @@ class LedgerOfClones(RuleBasedStateMachine):
         """Put what followed from a look of a while ago, without looking at what is newest."""
         old = self.said[look % len(self.said)].get(run_id)
         if old is None:
-            after = make_record(words[run_id]).model_copy(
+            after = make_record(run_id).model_copy(
                 update={"attempts": (self._claim(1, MONTHS[0]),)}
             )
         elif state in ON[old.latest.state]:
@@ -271,9 +271,7 @@ class LedgerOfClones(RuleBasedStateMachine):
     def _next(self, record: RunRecord | None, outcome: Outcome, run_id: str) -> RunRecord:
         """Return the run with another claim, or with its newest attempt ended."""
         if record is None:
-            return make_record(words[run_id]).model_copy(
-                update={"attempts": (self._claim(1, MONTHS[0]),)}
-            )
+            return make_record(run_id).model_copy(update={"attempts": (self._claim(1, MONTHS[0]),)})
         if record.latest.state == "ended":
             return record.with_next(self._claim(record.latest.number + 1, MONTHS[1]))
         return record.with_latest(advance(record.latest, "ended", outcome=outcome))
@@ -289,7 +287,7 @@ class LedgerOfClones(RuleBasedStateMachine):
         self.watch.look()
         assert self.watch.records == self.expected
         for snapshot, said in zip(self.seen, self.said, strict=True):
-            assert snapshot.records(words) == said  # an old look goes on saying what it said
+            assert snapshot.records(RUNS) == said  # an old look goes on saying what it said
 
 
 @pytest.fixture
