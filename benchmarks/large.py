@@ -158,11 +158,16 @@ def name_of(number: int) -> str:
     return f"f{number // PER_FOLDER:03d}/x{number:06d}"
 
 
+def is_upstream(name: str) -> bool:
+    """Return whether another experiment starts from the run of this one."""
+    return int(name[-6:]) % 100 == 41
+
+
 def _spec(number: int) -> str:
     if number % 5 == 4:
         return DERIVED.format(base=number // 5 % 4, number=number, rate=_rate(number))
     text = _whole(number)
-    if number % 100 == 42:
+    if number and is_upstream(name_of(number - 1)):
         upstream = f"  source: run\n  path: {name_of(number - 1)}\n"
         return text.replace(HUB_MODEL, upstream)
     return text + MATRIX if number % 50 == 25 else text
