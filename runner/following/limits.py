@@ -106,6 +106,12 @@ def overdue(
     return None
 
 
+def _is_ahead(folder: AttemptFolder, at: datetime) -> bool:
+    """Whether the node has spoken at a moment that is yet to come."""
+    beat = folder.heartbeat()
+    return beat is not None and datetime.fromisoformat(beat.time) > at
+
+
 def _again(folder: AttemptFolder) -> str:
     """Return from where another attempt goes on."""
     newest = newest_complete(folder.store)
@@ -135,6 +141,9 @@ def stop_overdue(
         folder = attempt_folder(workspace, records[run_id])
         spec = experiment_of(snapshot, run_id)
         ending = overdue(folder, attempt, spec, statuses[run_id], at)
+        if ending or _is_ahead(folder, at):
+            # Our clock and the node's may be hours apart: no run is stopped by that.
+            ending = overdue(folder, attempt, spec, statuses[run_id], folder.node_time())
         if ending is None:
             continue
         try:

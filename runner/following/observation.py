@@ -160,6 +160,8 @@ def _observed(
         return _gone(attempt, beat, status)
     if status.state == "waiting":
         return _waiting(experiment_of(snapshot, run.run_id), attempt, beat, status)
+    if _is_of_former_start(attempt, folder):
+        return attempt
     return _going(attempt, beat, status)
 
 
@@ -220,8 +222,6 @@ def _going(attempt: Attempt, beat: Heartbeat | None, status: JobStatus) -> Attem
     """Return the attempt as its heartbeat shows it; states only ever go forward."""
     if beat is None or attempt.state == "claimed":
         return attempt
-    if _is_of_former_start(attempt, beat):
-        return attempt
     seen = {
         "step": max(beat.step, attempt.step),
         "steps": beat.steps or attempt.steps,
@@ -236,12 +236,16 @@ def _going(attempt: Attempt, beat: Heartbeat | None, status: JobStatus) -> Attem
     return advance(attempt, "waiting", **seen, reason=beat.phase)
 
 
-def _is_of_former_start(attempt: Attempt, beat: Heartbeat) -> bool:
-    """Whether the heartbeat is older than the wait for new machines: nothing lives there now."""
+def _is_of_former_start(attempt: Attempt, folder: AttemptFolder) -> bool:
+    """Whether the heartbeat is older than the wait for new machines: nothing lives there now.
+
+    By the clock of the store: that of the node may be hours off.
+    """
     since = attempt.waiting_since
     if attempt.state != "waiting" or since is None:
         return False
-    return datetime.fromisoformat(beat.time) < datetime.fromisoformat(since)
+    heard = folder.heard()
+    return heard is not None and heard < datetime.fromisoformat(since)
 
 
 def _gone(attempt: Attempt, beat: Heartbeat | None, status: JobStatus) -> Attempt:

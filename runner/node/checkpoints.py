@@ -131,8 +131,7 @@ class CheckpointPublisher:
         store, name = self._channel.store, f"{self._channel.prefix}/checkpoints"
         target = f"{name}/step-{checkpoint.step}"
         self._complete.discard(checkpoint.step)
-        store.delete(f"{target}/{MANIFEST}")  # first: what is half deleted is not complete
-        store.delete(target)
+        _discard(store, target)
         self._shards.ask(checkpoint.folder, target)
         store.upload(checkpoint.folder, f"{target}/{checkpoint.folder.name}")
         files = self._shards.joined(digests_of(checkpoint.folder))
@@ -142,8 +141,13 @@ class CheckpointPublisher:
         store.put(f"{target}/{MANIFEST}", json.dumps(manifest, sort_keys=True).encode())
         self._complete.add(checkpoint.step)
         for step in sorted(self._complete)[: -self._keep]:
-            store.delete(f"{name}/step-{step}")
+            _discard(store, f"{name}/step-{step}")
             self._complete.discard(step)
+
+
+def _discard(store: RunStore, name: str) -> None:
+    store.delete(f"{name}/{MANIFEST}")  # first: what is half deleted is not complete
+    store.delete(name)
 
 
 def complete(store: RunStore, attempt: str = "a1") -> list[str]:

@@ -49,6 +49,8 @@ class Lease(Section):
     host: str
     taken_at: str
     """For people; nothing is decided by it."""
+    start: str = ""
+    """Random, of one start of the job: by it a start knows its own lease again."""
 
     @property
     def folder(self) -> str:
@@ -62,11 +64,14 @@ def holder(name: str, environment: Mapping[str, str]) -> str:
     return f"{name} {own}".rstrip()
 
 
-def acquire(store: RunStore, folder: str, run_id: str, attempt: str, job: str, nonce: str) -> Lease:
+def acquire(
+    store: RunStore, folder: str, run_id: str, attempt: str, job: str, nonce: str, start: str = ""
+) -> Lease:
     """Take the lease of `folder` in `store`, or take it over from an earlier start of this job.
 
     `job` is the launcher's id of the job, which a recovered job keeps: never its name alone, since
-    a submission that was sent twice makes two jobs of one name.
+    a submission that was sent twice makes two jobs of one name. A `start` may call it again when
+    the store has not answered: it gets the lease that it has taken without knowing.
 
     Raises LeaseHeld, after leaving a mark, when another job holds it; OutsideError when the store
     does not answer or holds a lease that cannot be read.
@@ -79,14 +84,17 @@ def acquire(store: RunStore, folder: str, run_id: str, attempt: str, job: str, n
         epoch=1,
         host=socket.gethostname(),
         taken_at=now(),
+        start=start,
     )
     for epoch in range(1, MOST_EPOCHS + 1):
         mine = lease.model_copy(update={"epoch": epoch})
-        # A bucket that took our object but lost the answer says that it exists: then it is ours,
-        # and the next epoch is free.
         if store.create(_name(folder, epoch), _json(mine)):
             return mine
-        _must_be_ours(store, folder, _read(store, folder, epoch), mine)
+        held = _read(store, folder, epoch)
+        _must_be_ours(store, folder, held, mine)
+        # A bucket that took our object, but lost the answer, says that it exists.
+        if held and start and held.start == start:
+            return held
     raise OutsideError(f"{store.url(folder)} was taken over {MOST_EPOCHS} times")
 
 

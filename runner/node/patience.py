@@ -10,10 +10,17 @@ from runner.errors import OutsideError
 
 STORE_PATIENCE = 900.0
 """Seconds for which the run store or a DVC remote may be away before the run is ended for it."""
+START_PATIENCE = 300.0
+"""The same before there is anything to lose but the wait for the machines."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
 T = TypeVar("T")
+
+
+def at_the_start(action: Callable[[], T]) -> T:
+    """Return what `action` does, repeated while it raises OutsideError, for START_PATIENCE."""
+    return patiently(action, START_PATIENCE)
 
 
 def patiently(action: Callable[[], T], seconds: float | None = None) -> T:

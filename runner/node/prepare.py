@@ -15,6 +15,7 @@ from runner.node.checkpoints import restore, step_of
 from runner.node.data import workspace_of
 from runner.node.evidence import versions
 from runner.node.job import temporary_folder
+from runner.node.patience import at_the_start
 from runner.node.ranks import KEY
 from runner.node.tables import to_parquet
 from runner.node.task import Input, NodeTask
@@ -58,9 +59,11 @@ def prepare(task: NodeTask, store: RunStore, say: Callable[[str], None]) -> Prep
     """
     layout, rows = bring(task)
     run, trainer = _run(task)
-    resumed = None
-    if task.resume:
-        resumed = restore(store, task.resume, Path(layout.checkpoints), trainer, say)
+    resumed, newest = None, task.resume
+    if newest:
+        resumed = at_the_start(
+            lambda: restore(store, newest, Path(layout.checkpoints), trainer, say)
+        )
     steps = task.steps if task.steps is not None else planned_steps(run, rows)
     if task.limits.steps is not None:
         steps = min(steps or task.limits.steps, task.limits.steps)

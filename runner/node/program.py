@@ -33,7 +33,7 @@ from runner.node.company import LAST_SECONDS, Company
 from runner.node.continuation import continued, lost_steps
 from runner.node.lease import TASK_ID, acquire, holder
 from runner.node.mirror import Mirror
-from runner.node.patience import patiently
+from runner.node.patience import at_the_start, patiently
 from runner.node.prepare import Prepared, prepare
 from runner.node.process import guarded, stop
 from runner.node.ranks import KEY, RankLost, Ranks, ranks, turn_away
@@ -91,12 +91,16 @@ class _Node:
         self.training: Training | None = None
         self.stopped: Stop = ""
         mine = holder(task.job, os.environ)
-        lease = acquire(self.store, task.attempt, task.run_id, task.attempt, mine, task.nonce)
+        claim = (task.attempt, task.run_id, task.attempt, mine, task.nonce, secrets.token_hex(8))
+        lease = at_the_start(lambda: acquire(self.store, *claim))
         prefix = f"{task.attempt}/{lease.folder}"
-        self.restarts = restarts.restarts_of(self.store, task.attempt, lease.epoch, task.limits)
-        self.task = task = continued(task, self.store, lease.epoch)
+        self.restarts = at_the_start(
+            lambda: restarts.restarts_of(self.store, task.attempt, lease.epoch, task.limits)
+        )
+        resumed = at_the_start(lambda: continued(task, self.store, lease.epoch))
+        self.task = task = resumed
         self.where = whereabouts(task, os.environ)
-        self.meter = meter_of(task, self.store, lease.epoch, self.where)
+        self.meter = at_the_start(lambda: meter_of(resumed, self.store, lease.epoch, self.where))
         self.pace = Pace()
         named = (KEY, *task.spec.secrets, *task.node_variables)
         blotted = [own.ray_token(), *(os.environ.get(name, "") for name in named)]
@@ -229,7 +233,7 @@ class _Node:
     def tell_where(self, prepared: Prepared) -> None:
         """Say from which step on this start trains, and what that costs."""
         first, epoch = prepared.first_step, self.restarts.epoch
-        lost = lost_steps(self.store, self.task.attempt, epoch, first)
+        lost = at_the_start(lambda: lost_steps(self.store, self.task.attempt, epoch, first))
         self.where = self.where.model_copy(
             update={"first_step": first, "lost_steps": lost, "wandb": prepared.wandb}
         )
@@ -327,9 +331,12 @@ class _Node:
         return is_in_vain(self.task.spec, self.pace.fastest, left, step, training.kept, end)
 
     def announce(self, phase: str) -> None:
-        """Say in the store what comes before the training; one that is away ends the run."""
+        """Say in the store what comes before the training.
+
+        One that is away for longer than START_PATIENCE ends the run.
+        """
         self.beat(phase)
-        self.mirror.flush()
+        at_the_start(self.mirror.flush)
 
     def beat(self, phase: str, step: int = 0, steps: int | None = None) -> None:
         """Note that the node lives, and what it does."""

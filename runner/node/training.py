@@ -17,7 +17,7 @@ from runner.node.company import Company
 from runner.node.continuation import earlier_metrics, earlier_rewards
 from runner.node.data import workspace_of
 from runner.node.observe import MachineSampler, MetricsFollower
-from runner.node.patience import patiently
+from runner.node.patience import at_the_start, patiently
 from runner.node.prepare import Prepared, reward_log
 from runner.node.rewards import RewardRecord, merged, reward_evidence
 from runner.node.shards import Shards
@@ -55,8 +55,10 @@ class Training:
         self.follower.last_step = prepared.first_step
         self._rewards = RewardRecord(reward_log(self._scratch))
         if prepared.resumed:
-            self.follower.latest.update(earlier_metrics(channel.store, prepared.resumed))
-            earlier = earlier_rewards(channel.store, prepared.resumed)
+            resumed = prepared.resumed
+            measured = at_the_start(lambda: earlier_metrics(channel.store, resumed))
+            self.follower.latest.update(measured)
+            earlier = at_the_start(lambda: earlier_rewards(channel.store, resumed))
             self._rewards = RewardRecord(reward_log(self._scratch), earlier)
         self._checkpoints = CheckpointPublisher(
             Path(prepared.layout.checkpoints),

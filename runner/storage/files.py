@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from runner.errors import OutsideError
+
+TEMPORARY = ".rollbook-part-"
+"""What the name of a file begins with that is not whole yet."""
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EMLINK})
+"""What a file system says that has no hard links."""
+
+
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` that no other process uses, and leave nothing there."""
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create(path: Path, content: bytes) -> None:
+    """Create `path` with `content`; raises FileExistsError when it is there."""
+    with staged(path) as temporary:
+        temporary.write_bytes(content)
+        try:
+            # A hard link is as exclusive as O_EXCL, and never shows a file half written.
+            path.hardlink_to(temporary)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            with path.open("xb") as file:
+                file.write(content)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

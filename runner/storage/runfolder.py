@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 from runner.ledger.branch import Snapshot
@@ -63,6 +64,20 @@ class AttemptFolder:
         """Return the node's last sign of life; None before the first."""
         data = self.read(HEARTBEAT)
         return Heartbeat(**json.loads(data)) if data else None
+
+    def node_time(self) -> datetime:
+        """Return this moment by the clock of the node, which may be hours off ours.
+
+        The store's own clock says how long ago the node spoke; before that, what time it is.
+        """
+        beat, heard = self.heartbeat(), self.heard()
+        if beat is None or heard is None:
+            return self.store.now()
+        return datetime.fromisoformat(beat.time) + (self.store.now() - heard)
+
+    def heard(self) -> datetime | None:
+        """Return when the node spoke last, by the clock of the store."""
+        return self.store.modified(f"{self.prefix}/{HEARTBEAT}")
 
     def evidence(self) -> Evidence | None:
         """Return what was found when the trainer had ended; None while it has not."""

@@ -11,23 +11,27 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.errors import OutsideError, Refused, RunnerError
+from runner.parallel import in_background
+from runner.storage.files import TEMPORARY, create, staged
 
 EXCLUSIVE = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 """fsspec protocols whose put with `mode="create"` is decided by the server (If-None-Match, or the
 same by another name), not by asking first whether the object exists; see `RunStore.create`."""
 
 _LOG = logging.getLogger(__name__)
-_TEMPORARY = ".rollbook-part-"
-_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EMLINK})
-"""What a file system says that has no hard links."""
+ANSWER_SECONDS = 120.0
+"""For a bucket to answer what takes a few requests, all tries of its driver included; sending and
+fetching whole files takes as long as it takes."""
 
 Names = list[str]
+T = TypeVar("T")
 
 
 def is_url(location: str) -> bool:
@@ -85,10 +89,10 @@ class RunStore:
         """Write a file, replacing what was there; readers see the old or the new one, whole."""
         with self._outside("put", name):
             if self._folder is None:
-                self._remote().pipe_file(self.url(name), content)
+                self._ask(lambda: self._remote().pipe_file(self.url(name), content))
                 return
             path = self._new_path(name)
-            with _staged(path) as temporary:
+            with staged(path) as temporary:
                 temporary.write_bytes(content)
                 temporary.replace(path)
 
@@ -99,9 +103,9 @@ class RunStore:
         """
         with self._outside("create", name):
             if self._folder is None:
-                return self._create_remote(name, content)
+                return self._ask(lambda: self._create_remote(name, content))
             try:
-                _create_local(self._new_path(name), content)
+                create(self._new_path(name), content)
             except FileExistsError:
                 return False
             return True
@@ -130,7 +134,7 @@ class RunStore:
         the condition without a word; there, two trainings of one run could not be told apart.
         """
         known = self._url.partition("://")[0] in EXCLUSIVE
-        probe = f"{_TEMPORARY}{uuid.uuid4().hex}"
+        probe = f"{TEMPORARY}{uuid.uuid4().hex}"
         if known:
             known = self._create_object(probe, b"1") and not self._create_object(probe, b"2")
             self._remote().rm_file(self.url(probe))
@@ -144,7 +148,7 @@ class RunStore:
         with self._outside("get", name):
             try:
                 if self._folder is None:
-                    content: bytes = self._remote().cat_file(self.url(name))
+                    content: bytes = self._ask(lambda: self._remote().cat_file(self.url(name)))
                     return content
                 return Path(self.url(name)).read_bytes()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -154,18 +158,42 @@ class RunStore:
         """Return whether there is a file or folder of this name."""
         with self._outside("exists", name):
             if self._folder is None:
-                return bool(self._remote().exists(self.url(name)))
+                return bool(self._ask(lambda: self._remote().exists(self.url(name))))
             return Path(self.url(name)).exists()
+
+    def modified(self, name: str) -> datetime | None:
+        """Return when a file was written last, by the clock of the store.
+
+        None when there is none, or the store does not say.
+        """
+        with self._outside("modified", name):
+            try:
+                if self._folder is None:
+                    at: datetime = self._ask(lambda: self._remote().modified(self.url(name)))
+                    return at.astimezone(UTC)
+                seconds = Path(self.url(name)).stat().st_mtime
+                return datetime.fromtimestamp(seconds, UTC)
+            except (FileNotFoundError, NotImplementedError):
+                return None
+
+    def now(self) -> datetime:
+        """Return what time it is by the clock of the store; ours where it does not say."""
+        probe = f"{TEMPORARY}{uuid.uuid4().hex}"
+        self.put(probe, b"")
+        try:
+            return self.modified(probe) or datetime.now(UTC)
+        finally:
+            self.delete(probe)
 
     def list(self, prefix: str = "") -> Names:
         """Return the sorted names of all files below the folder `prefix`, or that one file."""
         with self._outside("list", prefix):
             if self._folder is None:
-                return self._list_remote(prefix)
+                return self._ask(lambda: self._list_remote(prefix))
             start = Path(self.url(prefix))
             found = [start] if start.is_file() else start.rglob("*")
             names = [str(path.relative_to(self._folder)) for path in found if path.is_file()]
-        return sorted(name for name in names if _TEMPORARY not in name)
+        return sorted(name for name in names if TEMPORARY not in name)
 
     def _list_remote(self, prefix: str) -> Names:
         system = self._remote()
@@ -187,7 +215,7 @@ class RunStore:
             self._remote().put_file(str(source), self.url(name))
             return
         path = self._new_path(name)
-        with _staged(path) as temporary:
+        with staged(path) as temporary:
             shutil.copyfile(source, temporary)
             temporary.replace(path)
 
@@ -204,7 +232,7 @@ class RunStore:
         inside = found.rpartition("/")[2] if found == name else _below(found, name)
         path = folder / _checked(inside)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _staged(path) as temporary:
+        with staged(path) as temporary:
             if self._folder is None:
                 self._remote().get_file(self.url(found), str(temporary))
             else:
@@ -218,8 +246,8 @@ class RunStore:
             raise Refused("the whole run store is not deleted at once")
         with self._outside("delete", prefix):
             if self._folder is None:
-                for name in self._list_remote(prefix):
-                    self._remote().rm_file(self.url(name))
+                for name in self._ask(lambda: self._list_remote(prefix)):
+                    self._remove(name)
                 return
             path = Path(self.url(prefix))
             if path.is_dir() and not path.is_symlink():
@@ -241,6 +269,19 @@ class RunStore:
         self._system.invalidate_cache()
         return self._system
 
+    def _remove(self, name: str) -> None:
+        self._ask(lambda: self._remote().rm_file(self.url(name)))
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Return what `call` gets from the bucket's driver, within ANSWER_SECONDS."""
+        answer = in_background(call)
+        try:
+            return answer.result(ANSWER_SECONDS)
+        except TimeoutError as error:
+            if answer.done():
+                raise
+            raise TimeoutError(f"no answer for {ANSWER_SECONDS:.0f} s") from error
+
     @contextmanager
     def _outside(self, verb: str, name: str) -> Iterator[None]:
         """Turn what a disk, a network or a missing driver says into an error with the URL.
@@ -258,30 +299,6 @@ class RunStore:
             words = str(error) or type(error).__name__
             cure = "check that it can be reached and written with this machine's credentials"
             raise OutsideError(f"run store {where}: {words}", cure=cure) from error
-
-
-@contextmanager
-def _staged(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` that no other process uses, and leave nothing there."""
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _create_local(path: Path, content: bytes) -> None:
-    """Create `path` with `content`; raises FileExistsError when it is there."""
-    with _staged(path) as temporary:
-        temporary.write_bytes(content)
-        try:
-            # A hard link is as exclusive as O_EXCL, and never shows a file half written.
-            path.hardlink_to(temporary)
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            with path.open("xb") as file:
-                file.write(content)
 
 
 def _below(name: str, folder: str) -> str:

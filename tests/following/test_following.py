@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -68,7 +69,10 @@ class Followed:
         self, phase: str, step: int = 0, epoch: int = 1, time: str = "2026-01-01T01:00:00.000Z"
     ) -> None:
         beat = {"time": time, "phase": phase, "step": step, "steps": 8, "seconds": 60.0}
-        self.store.put(f"a1/epoch-{epoch}/{HEARTBEAT}", json.dumps(beat).encode())
+        name = f"a1/epoch-{epoch}/{HEARTBEAT}"
+        self.store.put(name, json.dumps(beat).encode())
+        heard = datetime.fromisoformat(time).timestamp()
+        os.utime(self.store.url(name), (heard, heard))
         where = {"where": "gcp/us-central1", "spot": True, "started_at": time}
         if epoch > 1:
             where |= {"first_step": 4, "lost_steps": 3}
