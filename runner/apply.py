@@ -20,6 +20,7 @@ from runner.launching.places import check_places
 from runner.launching.submission import Launched, submit_claimed
 from runner.launching.tasks import check_train_python
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
+from runner.ledger.outbox import put_outbox, read_outbox
 from runner.plan import make_plan
 from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan
 from runner.planning.moving import check_moved
@@ -104,7 +105,6 @@ def claim(
     tree = CommitTree(workspace.repository, commit)
     tip = load_registry(tree)
     planned: list[tuple[Plan, tuple[Launchable, ...]]] = []
-    changed: list[str] = []
 
     def step(snapshot: Snapshot) -> Changes:
         check_not_older(workspace, snapshot, commit)
@@ -128,24 +128,28 @@ def claim(
                 check_train_python(workspace, run.resolved.run.spec)  # before anything is claimed
             put_claim(draft, launcher, run, commit)
         busy = {run.action.experiment for run in launched}  # sync writes their pages
-        changed[:] = [name for name in _put_entries(draft, runs, commit) if name not in busy]
+        changed = [name for name in _put_entries(draft, runs, commit) if name not in busy]
+        put_outbox(draft, read_outbox(snapshot).with_pages(changed))
         if not forced.names:
             draft.set_applied(commit)
         ids = ", ".join(run.resolved.run_id for run in launched)
         return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
 
-    workspace.ledger.transact(step)
-    if changed:
-        _publish(workspace, changed)
+    if read_outbox(workspace.ledger.transact(step)).pages:
+        _publish(workspace)
     return planned[0]
 
 
-def _publish(workspace: Workspace, names: Sequence[str]) -> None:
-    """Write the pages of experiments that stand for other runs, or expect something else, now."""
+def _publish(workspace: Workspace) -> None:
+    """Write the pages of experiments that stand for other runs, or expect something else, now.
+
+    Which these are is on the ledger since the claim: an apply that is interrupted leaves them to
+    the next one.
+    """
 
     def step(snapshot: Snapshot) -> Changes:
-        draft = Draft(snapshot)
-        for path, content in experiment_pages(workspace, snapshot, names).items():
+        draft, names = Draft(snapshot), read_outbox(snapshot).pages
+        for path, content in experiment_pages(workspace, snapshot).items():
             draft.put(path, content)
         return draft.changes(f"Pages of {', '.join(names)}")
 

@@ -155,10 +155,17 @@ def _follow_all(
 
 
 def _announce(workspace: Workspace, forge: Forge, applied: Applied) -> None:
-    """Tell of what was launched, and of what was not and why."""
-    if applied.plan is not None:
-        names = [action.experiment for action in applied.plan.actions if action.action == "launch"]
-        announce(workspace, forge, workspace.ledger.snapshot(), names, applied.plan)
+    """Tell of what was launched, and of what was not and why.
+
+    An apply that was interrupted may not have come to tell of its runs, so all that were launched
+    from this commit and go on are told of; what is told already costs no request.
+    """
+    plan, snapshot = applied.plan, workspace.ledger.snapshot()
+    if plan is not None:
+        new = [action.experiment for action in plan.actions if action.action == "launch"]
+        going = snapshot.records(snapshot.active()).values()
+        mine = [record.experiment for record in going if record.latest.commit == plan.head]
+        announce(workspace, forge, snapshot, dict.fromkeys((*new, *mine)), plan)
 
 
 def _active(workspace: Workspace, launcher: Launcher) -> list[str]:

@@ -2,7 +2,7 @@
 
 A transition and its entry here are one commit, so whoever dies between writing the ledger and
 telling the forge leaves what was not told to the next sync. An entry goes once it has been told;
-telling twice changes nothing on a forge. The file is only written where there is somebody to tell.
+telling twice changes nothing on a forge. Events are only written where there is somebody to tell.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Outbox(Section):
     """By experiment, why something of it has not been launched, at the commit that brought it."""
     said: tuple[Event, ...] = Field(default=(), strict=False)
     """Waits that the webhook was told of; once is enough."""
+    pages: tuple[str, ...] = Field(default=(), strict=False)
+    """Experiments that stand for other runs, or expect something else, than their pages say."""
 
     def with_events(self, *, forge: Iterable[Event] = (), webhook: Iterable[Event] = ()) -> Outbox:
         """Return the outbox with more events; each is there once."""
@@ -72,6 +74,10 @@ class Outbox(Section):
                 "webhook": tuple(dict.fromkeys((*self.webhook, *webhook)))[-MOST_MESSAGES:],
             }
         )
+
+    def with_pages(self, names: Iterable[str]) -> Outbox:
+        """Return the outbox with experiments whose pages are to be written."""
+        return self.model_copy(update={"pages": tuple(dict.fromkeys((*self.pages, *names)))})
 
     def without(self, told: Outbox) -> Outbox:
         """Return the outbox without what `told` holds of events and notes.

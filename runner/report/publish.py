@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from runner.ledger.documents import experiment_of
 from runner.ledger.entry import ExperimentEntry
-from runner.ledger.outbox import OUTBOX, Event, ending, outbox_file, read_outbox
+from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, read_outbox
 from runner.ledger.record import RunRecord, folder, now
 from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
@@ -39,16 +39,12 @@ def published_files(
     return {**encoded, **pages, **outbox_files(workspace, snapshot, changed.values())}
 
 
-def experiment_pages(
-    workspace: Workspace, snapshot: Snapshot, names: Iterable[str]
-) -> dict[str, bytes]:
+def experiment_pages(workspace: Workspace, snapshot: Snapshot) -> dict[str, bytes]:
     """Return the pages of experiments that stand for other runs, or expect something else, now."""
-    known = list(names)
-    changed = [Event(experiment=name, what="changed") for name in known]
-    return {
-        **_pages(workspace, snapshot, known),
-        **_outbox(workspace, snapshot, forge=changed),
-    }
+    before = read_outbox(snapshot)
+    changed = [Event(experiment=name, what="changed") for name in before.pages]
+    after = _with_events(workspace, before, forge=changed).model_copy(update={"pages": ()})
+    return {**_pages(workspace, snapshot, before.pages), OUTBOX: outbox_file(after)}
 
 
 def outbox_files(
@@ -67,7 +63,9 @@ def outbox_files(
         if name == record.experiment or record.run_id in _runs_of(snapshot, name)
     ]
     own = [ending(record, record.experiment) for record in ended.values()]
-    return _outbox(workspace, snapshot, forge=named, webhook=own)
+    before = read_outbox(snapshot)
+    after = _with_events(workspace, before, forge=named, webhook=own)
+    return {} if after == before else {OUTBOX: outbox_file(after)}
 
 
 def _runs_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
@@ -75,19 +73,15 @@ def _runs_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
     return entry.runs if entry else ()
 
 
-def _outbox(
-    workspace: Workspace,
-    snapshot: Snapshot,
-    forge: Iterable[Event] = (),
-    webhook: Iterable[Event] = (),
-) -> dict[str, bytes]:
+def _with_events(
+    workspace: Workspace, before: Outbox, forge: Iterable[Event] = (), webhook: Iterable[Event] = ()
+) -> Outbox:
     """Return the outbox with more to tell, as far as there is anybody to tell it to."""
-    before, registry = read_outbox(snapshot), workspace.registry
-    after = before.with_events(
+    registry = workspace.registry
+    return before.with_events(
         forge=forge if registry.forge != "none" else (),
         webhook=webhook if registry.webhook else (),
     )
-    return {} if after == before else {OUTBOX: outbox_file(after)}
 
 
 def _pages(
