@@ -2,12 +2,13 @@
 
 The newest come first, and in each folder the best value of each metric is set in bold. Beyond a
 screenful they stand by the first folder of their names, and a registry with many has a page per
-folder, since forges do not render a file without limit: GitHub stops at 512 KB.
+folder, since forges do not render a file without limit: GitHub stops at 512 KB. The rows are kept beside the
+pages: see `runner.report.boards`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runner import metrics
@@ -34,6 +35,7 @@ from runner.report.stats import interval
 from runner.spec.experiment import Experiment
 
 FRONT = "README.md"
+FOLDER = "leaderboard"
 FRONT_ROWS = 200
 """Rows up to which the front page has them all; beyond, each folder has a page of its own."""
 SCREENFUL = 20
@@ -75,34 +77,58 @@ class Row(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The first folder of the experiment's name; empty where it is in none."""
-        first, slash, _ = self.experiment.partition("/")
-        return first if slash else ""
+        """The folder whose table it stands in."""
+        return folder_of(self.experiment)
 
 
-def leaderboard_pages(standings: Sequence[Standing]) -> dict[str, str]:
-    """Return the front page and, where there are many rows, one per folder; Markdown by path."""
-    by_name = sorted(standings, key=lambda standing: standing.experiment)
-    rows = [row for one in sorted(by_name, key=_newest, reverse=True) for row in _rows(one)]
-    runs = sum(len(standing.records) for standing in standings)
-    count = f"{plural(len(standings), 'experiment')}, {plural(runs, 'run')}. Written by "
+class Listed(NamedTuple):
+    """An experiment's rows, with what the pages need of its runs."""
+
+    experiment: str
+    newest: str
+    """When the newest of its runs was claimed."""
+    runs: int
+    rows: tuple[Row, ...]
+
+
+def folder_of(experiment: str) -> str:
+    """Return the first folder of an experiment's name; empty where it is in none."""
+    first, slash, _ = experiment.partition("/")
+    return first if slash else ""
+
+
+def listed(standing: Standing) -> Listed:
+    """Return what the leaderboard keeps of an experiment."""
+    newest = max((record.latest.claimed_at for record in standing.records), default="")
+    return Listed(standing.experiment, newest, len(standing.records), tuple(_rows(standing)))
+
+
+def leaderboard_pages(
+    experiments: Sequence[Listed], folders: Collection[str] | None = None
+) -> dict[str, str]:
+    """Return the front page and, where there are many rows, one per folder; Markdown by path.
+
+    Of the pages per folder only those of `folders`, if they are given.
+    """
+    by_name = sorted(experiments, key=lambda one: one.experiment)
+    ordered = sorted(by_name, key=lambda one: one.newest, reverse=True)
+    rows = [row for one in ordered for row in one.rows]
+    runs = sum(one.runs for one in experiments)
+    count = f"{plural(len(experiments), 'experiment')}, {plural(runs, 'run')}. Written by "
     title: list[Block] = [Heading(("Experiments",))]
     if not rows:
         return {FRONT: to_markdown(Page((*title, paragraph("No run is recorded yet."))))}
     title.append(paragraph(count, Code("runner sync"), ": changes by hand are lost."))
     if len(rows) <= SCREENFUL:
         return {FRONT: to_markdown(Page((*title, _table(rows))))}
-    folders = _by_folder(rows)
+    by_folder = _by_folder(rows)
     title += [Heading(("Latest",), 2), _table(rows[:LATEST])]
     if len(rows) <= FRONT_ROWS:
-        return {FRONT: to_markdown(Page((*title, *_sections(folders))))}
-    index = _index(folders)
-    pages = {_path(folder): _folder_page(folder, of) for folder, of in folders.items()}
+        return {FRONT: to_markdown(Page((*title, *_sections(by_folder))))}
+    index = _index(by_folder)
+    wanted = by_folder if folders is None else by_folder.keys() & folders
+    pages = {page_of(folder): _folder_page(folder, by_folder[folder]) for folder in sorted(wanted)}
     return {FRONT: to_markdown(Page((*title, Heading(("Folders",), 2), index))), **pages}
-
-
-def _newest(standing: Standing) -> str:
-    return max((record.latest.claimed_at for record in standing.records), default="")
 
 
 def _by_folder(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -112,9 +138,10 @@ def _by_folder(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return dict(sorted(found.items()))
 
 
-def _path(folder: str) -> str:
+def page_of(folder: str) -> str:
+    """Return where the page of a folder is on the ledger branch."""
     # `_` begins no experiment's name: what is in no folder.
-    return f"leaderboard/{folder or '_'}.md"
+    return f"{FOLDER}/{folder or '_'}.md"
 
 
 def _sections(folders: Mapping[str, Sequence[Row]]) -> Iterable[Block]:
@@ -126,7 +153,7 @@ def _sections(folders: Mapping[str, Sequence[Row]]) -> Iterable[Block]:
 def _index(folders: Mapping[str, Sequence[Row]]) -> Block:
     rows = tuple(
         cells(
-            Link(folder or "in no folder", _path(folder)),
+            Link(folder or "in no folder", page_of(folder)),
             str(len({row.experiment for row in of})),
             str(sum(row.state.startswith("⏳") for row in of)),
             str(sum(row.state.startswith("❌") for row in of)),

@@ -13,7 +13,6 @@ from typing import Any
 from runner.ledger.record import RunRecord, folder
 from runner.report.curves import Curve, Curves
 from runner.report.experiment_page import Group, experiment_page, groups_of, page_path
-from runner.report.leaderboard import Standing, leaderboard_pages
 from runner.report.markdown import to_markdown
 from runner.report.plots import draw_plots
 from runner.report.run_page import run_page
@@ -57,11 +56,6 @@ def experiment_files(
     page = to_markdown(experiment_page(name, groups, history))
     base = page_path(name).removesuffix("README.md")
     return {f"{base}{path}": text for path, text in {"README.md": page, **drawn}.items()}
-
-
-def leaderboard_files(standings: Sequence[Standing]) -> dict[str, str]:
-    """Return the ledger's front page, and those of folders where there are many, by path."""
-    return leaderboard_pages(standings)
 
 
 def metrics_json(curves: Curves) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from runner.ledger.documents import experiment_of
@@ -12,9 +13,10 @@ from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, rea
 from runner.ledger.record import RunRecord, folder, now
 from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
+from runner.report.boards import leaderboard_files
 from runner.report.judge import judge_expectations
-from runner.report.leaderboard import Standing
-from runner.report.pages import experiment_files, leaderboard_files, run_files
+from runner.report.leaderboard import Listed, Standing, folder_of, listed
+from runner.report.pages import experiment_files, run_files
 from runner.report.sections import RunReport, moment
 from runner.report.statuses import Moment, context_of, tell
 from runner.storage.runfolder import attempt_folder, curves_of
@@ -95,6 +97,7 @@ def _pages(
     `changed` are records newer than the snapshot's, by run id.
     """
     texts: dict[str, str] = {}
+    rows: list[Listed] = []
     for name in names:
         entry = snapshot.experiment(name)
         reports = reports_of(workspace, snapshot, entry, changed) if entry else []
@@ -102,7 +105,9 @@ def _pages(
             former = [run_id for run_id in entry.history if run_id not in entry.runs]
             texts |= experiment_files(name, reports, _records(snapshot, former, changed))
             texts[f"experiments/{name}/status.json"] = _status_file(workspace, name, reports)
-    texts |= leaderboard_files(standings(workspace, snapshot, changed))
+            records = tuple(report.record for report in reports)
+            rows.append(listed(Standing(name, reports[0].spec, records)))
+    texts |= leaderboard_files(snapshot, rows, partial(_survey, workspace, snapshot))
     return {path: text.encode() for path, text in texts.items()}
 
 
@@ -172,17 +177,16 @@ def experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list
     return list(dict.fromkeys((*(record.experiment for record in changed.values()), *sharing)))
 
 
-def standings(
-    workspace: Workspace, snapshot: Snapshot, changed: Mapping[str, RunRecord]
-) -> list[Standing]:
-    """Return each experiment of the ledger with the runs of its present version."""
-    found = []
+def _survey(
+    workspace: Workspace, snapshot: Snapshot, folders: frozenset[str] | None
+) -> Iterator[Listed]:
+    """Yield the experiments of some folders, of all for None, as their records say."""
     for name, entry in snapshot.experiments().items():
-        records = judged_records(workspace, snapshot, entry, changed)
-        if records:
-            spec = experiment_of(snapshot, records[0].run_id)
-            found.append(Standing(name, spec, tuple(records)))
-    return found
+        if folders is None or folder_of(name) in folders:
+            records = judged_records(workspace, snapshot, entry)
+            if records:
+                spec = experiment_of(snapshot, records[0].run_id)
+                yield listed(Standing(name, spec, tuple(records)))
 
 
 def judged_records(

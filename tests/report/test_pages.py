@@ -27,11 +27,12 @@ from runner.report.leaderboard import (
     SCREENFUL,
     Standing,
     leaderboard_pages,
+    listed,
 )
 from runner.report.markdown import to_markdown
 from runner.report.outcome import describe
 from runner.report.page import Page
-from runner.report.pages import LIMIT, experiment_files, leaderboard_files, metrics_json, run_files
+from runner.report.pages import LIMIT, experiment_files, metrics_json, run_files
 from runner.report.run_page import run_page
 from runner.report.sections import RunReport
 from runner.report.terminal import print_page
@@ -88,16 +89,20 @@ def test_the_page_of_an_experiment_with_seeds_in_every_state() -> None:
     check("experiment-mixed.md", to_markdown(experiment_page("sums/grpo", groups_of(runs))))
 
 
+def front_pages(standings: list[Standing]) -> dict[str, str]:
+    return leaderboard_pages([listed(one) for one in standings])
+
+
 def test_the_front_page() -> None:
     standings = [
         Standing("sums/grpo", make_spec(), tuple(one.record for one in SEEDS)),
         Standing("sums/broken", make_spec(), (make_report(2, 7, **FAILED).record,)),
         Standing("sums/going", make_spec(), (going().record,)),
     ]
-    pages = leaderboard_files(standings)
+    pages = front_pages(standings)
     check("leaderboard.md", pages.pop("README.md"))
     assert pages == {}
-    assert list(leaderboard_files([])) == ["README.md"]
+    assert list(front_pages([])) == ["README.md"]
 
 
 seed_record = functools.cache(lambda seed: make_report(seed).record)
@@ -118,7 +123,7 @@ def rows_of(text: str) -> list[str]:
 
 def test_the_newest_come_first_and_the_best_of_a_folder_in_bold() -> None:
     standings = [standing("a/old", 9, 1), standing("a/new", 3, 8), standing("b/only", 2, 5)]
-    text = leaderboard_pages(standings)["README.md"]
+    text = front_pages(standings)["README.md"]
     assert text.index("a/new") < text.index("b/only") < text.index("a/old")
     assert "| **0.909** |" in text
     assert "| 0.903 |" in text
@@ -128,7 +133,7 @@ def test_the_newest_come_first_and_the_best_of_a_folder_in_bold() -> None:
 
 def test_beyond_a_screenful_the_front_page_goes_by_folder() -> None:
     standings = [standing(f"{'ab'[i % 2]}/x{i}", 1, i) for i in range(SCREENFUL + 1)]
-    text = leaderboard_pages(standings)["README.md"]
+    text = front_pages(standings)["README.md"]
     latest, first, second = text.split("## ")[1:]
     assert [part.split("\n")[0] for part in (latest, first, second)] == ["Latest", "a", "b"]
     assert len(rows_of(latest)) == 10
@@ -139,7 +144,7 @@ def test_beyond_a_screenful_the_front_page_goes_by_folder() -> None:
 def test_many_experiments_have_a_page_per_folder_within_what_forges_render() -> None:
     names = [f"{folder}/{'long-' * 20}{number}" for folder in "abc" for number in range(1000)]
     standings = [standing(name, 1 + i % 9, i % 300) for i, name in enumerate(names)]
-    pages = leaderboard_pages([*standings, standing("top", 1, 1)])
+    pages = front_pages([*standings, standing("top", 1, 1)])
     assert sorted(pages) == [
         "README.md",
         "leaderboard/_.md",
@@ -158,7 +163,7 @@ def test_many_experiments_have_a_page_per_folder_within_what_forges_render() -> 
 
 def test_a_page_that_would_be_too_long_keeps_the_newest() -> None:
     names = [f"a/{'very-' * 38}{number}" for number in range(2000)]
-    pages = leaderboard_pages([standing(n, 1, i % 300) for i, n in enumerate(names)])
+    pages = front_pages([standing(n, 1, i % 300) for i, n in enumerate(names)])
     page = pages["leaderboard/a.md"]
     assert len(page.encode()) <= LONGEST_PAGE
     assert FRONT_ROWS < len(rows_of(page)) < 2000
@@ -167,7 +172,7 @@ def test_a_page_that_would_be_too_long_keeps_the_newest() -> None:
 
 def test_of_a_large_matrix_the_best_points_are_shown() -> None:
     records = tuple(standing("m", seed, 1, rate=seed).records[0] for seed in range(1, 10))
-    text = leaderboard_pages([Standing("m", make_spec(), records)])["README.md"]
+    text = front_pages([Standing("m", make_spec(), records)])["README.md"]
     assert [row.split("|")[2].strip() for row in rows_of(text)] == [
         "rate=9",
         "rate=8",
@@ -210,10 +215,8 @@ def test_every_link_and_picture_leads_to_a_file_of_the_ledger() -> None:
     for report in (*SEEDS, former):
         files |= run_files(report)
     one = Standing("sums/deep/grpo", make_spec(), tuple(one.record for one in SEEDS))
-    files |= leaderboard_files([one])
-    files |= leaderboard_pages(
-        [one._replace(experiment=f"x/{i}") for i in range(FRONT_ROWS)] + [one]
-    )
+    files |= front_pages([one])
+    files |= front_pages([one._replace(experiment=f"x/{i}") for i in range(FRONT_ROWS)] + [one])
     led = 0
     for path, text in files.items():
         for target in re.findall(r"\]\(([^)]+)\)", text if path.endswith(".md") else ""):
