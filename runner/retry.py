@@ -21,6 +21,7 @@ from runner.registry import FILE
 from runner.report.notation import usd
 from runner.rules.policy import permitted_secrets
 from runner.spec.experiment import Experiment
+from runner.sync import is_here
 from runner.workspace import Workspace
 
 
@@ -36,6 +37,8 @@ def retry(
 ) -> Retried:
     """Give an ended run another attempt, from its last complete checkpoint where it has one.
 
+    One that is claimed from here already is submitted, if it is time: whoever claimed it may have
+    been interrupted.
     Where the commit that was applied last still asks for this very run, its spec counts: budget,
     time limit and places are no part of what a run is. Else the spec of the attempt before.
     Raises Refused when the run goes on, or has succeeded, when it would be over its budget, or over
@@ -46,6 +49,8 @@ def retry(
     def step(snapshot: Snapshot) -> Changes:
         record = snapshot.find(wanted)
         last = record.latest
+        if last.state == "claimed" and is_here(launcher, record):
+            return Changes({})
         if last.state != "ended":
             raise Refused(
                 f"run {wanted} is {last.state}", cure=f"runner cancel {wanted}   stops it"

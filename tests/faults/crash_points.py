@@ -9,11 +9,11 @@ A run is recorded once:
     Watch(record="points.jsonl", world="folder that holds all that can change").start()
 
 writes a line per call, `Seen`: a label (arguments, with what is random masked), its number among
-those of the same label, and a digest of all names, sizes and times below `world` at that moment. A
-call before which the digest is another than at the call before is one where a kill leaves another
-state behind than any earlier one: `crash_points(read_points(path))` returns these, so that each
-state between two side effects is met once ("before" the one is "after" the other). Threads make the
-order differ between runs, so a point is named by label and occurrence and not by its place.
+those of the same label, and a digest of all names, sizes and times below `world` at that moment.
+Where the digest is another at the next call, the call had an effect: `crash_points` yields these,
+and the very last call. A kill before each of them meets every state that a kill can leave behind
+once: "after" one effect is "before" the next. Threads make the order differ between runs, so a
+point is named by label and occurrence and not by its place.
 
 And then, per point, in a fresh copy of the world:
 
@@ -29,7 +29,7 @@ import `in_child/sitecustomize.py` first. The variable is taken away there: a ch
 is not watched.
 
 A stand-in that runs inside the killed process tells of its own effects:
-`sys.audit("outside.<what>", argument, …)`, before it has one.
+`sys.audit("outside.<what>", argument, …)`, before it has one, and does it `unwatched`.
 """
 
 from __future__ import annotations
@@ -71,6 +71,16 @@ class Point(NamedTuple):
     label: str
     occurrence: int = 1
 
+    @property
+    def can_start(self) -> bool:
+        """Whether something may go on by itself after the call is made."""
+        return self.label.startswith(_STARTS)
+
+    @property
+    def can_tear(self) -> bool:
+        """Whether the call leaves an empty file before anything is written to it."""
+        return self.label.startswith("open ")
+
     def __str__(self) -> str:
         return self.label + (f" ({self.occurrence})" if self.occurrence > 1 else "")
 
@@ -80,16 +90,6 @@ class Seen(NamedTuple):
 
     point: Point
     world: str
-
-    @property
-    def can_start(self) -> bool:
-        """Whether something may go on by itself after the call is made."""
-        return self.point.label.startswith(_STARTS)
-
-    @property
-    def can_tear(self) -> bool:
-        """Whether the call leaves an empty file before anything is written to it."""
-        return self.point.label.startswith("open ")
 
 
 @dataclass
@@ -127,28 +127,38 @@ def read_points(path: Path) -> list[Seen]:
     return [Seen(Point(label, occurrence), world) for label, occurrence, world in lines]
 
 
-def crash_points(calls: Iterable[Seen]) -> Iterator[tuple[Point, Point]]:
-    """Yield the last call with an effect and the call before which a kill meets its new state."""
+def crash_points(calls: Iterable[Seen]) -> Iterator[Point]:
+    """Yield a call for each state that a kill can leave behind: the last one made in that state.
+
+    That is the one which leads to the next state, so its label says what a kill prevents.
+    """
     before: Seen | None = None
     for call in calls:
         if before is not None and call.world != before.world:
-            yield before.point, call.point
+            yield before.point
         before = call
+    if before is not None:
+        yield before.point
 
 
-def effects(calls: Iterable[Seen]) -> Iterator[Seen]:
-    """Yield the calls after which the world was another."""
-    before: Seen | None = None
-    for call in calls:
-        if before is not None and call.world != before.world:
-            yield before
-        before = call
+_OWN = threading.local()
+"""Of each thread: whether it is the watch's own doing, and its newest point."""
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Let what this thread does be no crash point: a stand-in's inside, or the watch's own."""
+    before = getattr(_OWN, "busy", False)
+    _OWN.busy = True
+    try:
+        yield
+    finally:
+        _OWN.busy = before
 
 
 class _Hook:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._own = threading.local()
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._file = (
@@ -163,13 +173,10 @@ class _Hook:
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not _EFFECTS.fullmatch(event) or _LOOKS.fullmatch(event):
             return
-        if getattr(self._own, "busy", False) or (event == "open" and not _writes(arguments)):
+        if getattr(_OWN, "busy", False) or (event == "open" and not _writes(arguments)):
             return
-        self._own.busy = True
-        try:
+        with unwatched():
             self._see(label_of(event, arguments, self._watch.world), arguments)
-        finally:
-            self._own.busy = False
 
     def _see(self, label: str, arguments: tuple[Any, ...]) -> None:
         with self._lock:
@@ -178,7 +185,7 @@ class _Hook:
             if self._file >= 0:
                 line = json.dumps([*point, digest(Path(self._watch.world))])
                 os.write(self._file, f"{line}\n".encode())
-        self._own.point = point
+        _OWN.point = point
         if point == self._watch.kill and self._watch.side != "started":
             if self._watch.side == "torn":
                 _tear(*arguments)
@@ -195,7 +202,7 @@ class _Hook:
     def _dying_after(self, call: Any) -> Any:
         def called(*arguments: Any, **named: Any) -> Any:
             result = call(*arguments, **named)
-            if getattr(self._own, "point", None) == self._watch.kill:
+            if getattr(_OWN, "point", None) == self._watch.kill:
                 self._die()
             return result
 
@@ -235,10 +242,19 @@ def label_of(event: str, arguments: tuple[Any, ...], world: str = "") -> str:
     return _masked(text.replace(f"{world}/", "") if world else text)
 
 
+_MASKS = (
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|(?<![0-9a-z])[0-9a-f]{13,}", "*"),
+    (r"(?<=-part-)\d+", "*"),
+    (r"(-a\d+-)[0-9a-f]{8}", r"\1*"),
+    (r"(?<=/)tmp[a-z0-9_]{8}|(?<=[.-])(?!rollbook)[a-z0-9_]{8}(?=$|[ /])", "*"),
+)
+"""Commits, nonces and what tempfile makes up; run ids stay."""
+
+
 def _masked(text: str) -> str:
-    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|(?<![0-9a-z])[0-9a-f]{7,}", "*", text)
-    text = re.sub(r"(-a\d+-)[0-9a-f]{8}", r"\1*", text)
-    return re.sub(r"(?<=/)tmp[a-z0-9_]{8}|(?<=\.)[a-z0-9_]{8}(?=$|[ /])", "*", text)
+    for pattern, word in _MASKS:
+        text = re.sub(pattern, word, text)
+    return text
 
 
 def digest(world: Path) -> str:

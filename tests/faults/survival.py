@@ -1,0 +1,185 @@
+"""Killing a command at one point, running it again, and what must hold then and in the end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from crash_points import Point, Watch, crash_points, read_points
+from fault_world import Kept, World, records_in
+from real_git import git
+
+from runner.errors import Refused
+from runner.ledger.record import RunRecord, check_successor
+
+MOST_REPEATS = 3
+GRACE_OVER = 0.001
+"""Of `Launcher.unseen`: as if it had passed since every claim."""
+
+
+class Story(NamedTuple):
+    """A command, the state that it starts from, and how it ends when nobody disturbs it."""
+
+    world: World
+    start: Kept
+    command: tuple[str, ...]
+    points: tuple[Point, ...]
+    golden: Mapping[str, str]
+    later: Mapping[str, str]
+    """What can be seen after a sync that sees the runs train."""
+    done: frozenset[int]
+    """Exit codes that say that there is nothing left to do."""
+
+
+def tell(world: World, start: Kept, *command: str, done: frozenset[int] = frozenset({0})) -> Story:
+    """Run a command undisturbed, twice: once as it is, once noting every call with an effect."""
+    world.put_back(start)
+    answer = world.runner(*command)
+    assert answer.code == 0, answer
+    golden = world.final()
+    world.train()
+    later = world.final()
+    world.put_back(start)
+    record = world.folder.with_name(f"calls-{command[0]}")
+    record.unlink(missing_ok=True)
+    answer = world.runner(*command, watch=Watch(record=str(record), world=str(world.folder)))
+    assert answer.code == 0, answer
+    points = tuple(dict.fromkeys(crash_points(read_points(Path(record)))))
+    assert differences(golden, world.final()) == []
+    return Story(world, start, command, points, golden, later, done)
+
+
+def survive(story: Story, watch: Watch, *, hides: bool = True, further: bool = False) -> list[str]:
+    """Kill the command as `watch` says, run it again, and return what is wrong.
+
+    With `hides` nobody finds what was submitted until the launcher's grace is over; with `further`
+    one more run must change nothing, and a later sync must leave what it would have left.
+    """
+    world = story.world
+    watch.world = str(world.folder)
+    world.put_back(story.start)
+    world.jobs.behave(hides=hides)
+    before = world.ledger_commit()
+    killed = world.runner(*story.command, watch=watch)
+    if not killed.was_killed:
+        return [f"it was not killed: {killed}"]
+    wrong = [f"just after the kill: {one}" for one in ledger_faults(world, before)]
+    wrong += [f"run again: {one}" for one in _finish(story)]
+    wrong += [f"in the end: {one}" for one in ledger_faults(world, before)]
+    found = differences(story.golden, world.final())
+    wrong += [f"in the end: {one}" for one in found if not _is_page(one)]
+    wrong += [f"in the end: {one}" for one in training_faults(world)]
+    if further and not wrong:
+        wrong += [f"once more: {one}" for one in _idle_faults(story)]
+        world.train()
+        wrong += [f"later: {one}" for one in differences(story.later, world.final())]
+    return wrong
+
+
+def _finish(story: Story) -> Iterator[str]:
+    """Run the command again: at once, and where claims are left once the grace is over."""
+    world = story.world
+    for _ in range(MOST_REPEATS):
+        answer = world.runner(*story.command)
+        if answer.code not in story.done:
+            yield f"{answer}"
+        if all(one.latest.state != "claimed" for one in world.records().values()):
+            return
+        world.jobs.behave(unseen=GRACE_OVER)
+    yield f"claims are left after {MOST_REPEATS} more runs: {answer}"
+
+
+def _idle_faults(story: Story) -> Iterator[str]:
+    world = story.world
+    before = (world.ledger_commit(), len(world.github.state.statuses), len(world.jobs.jobs))
+    answer = world.runner(*story.command)
+    after = (world.ledger_commit(), len(world.github.state.statuses), len(world.jobs.jobs))
+    if answer.code not in story.done:
+        yield f"{answer}"
+    if before != after:
+        yield f"ledger, statuses and jobs changed from {before} to {after}"
+
+
+def _is_page(difference: str) -> bool:
+    """Whether it is of what the next transition writes anew."""
+    path = difference.partition(":")[0].removeprefix("ledger ")
+    return path.endswith(("README.md", "status.json"))
+
+
+def differences(golden: Mapping[str, str], final: Mapping[str, str]) -> list[str]:
+    """Return where an end differs from that of the undisturbed command."""
+    found = []
+    for key in sorted({*golden, *final}):
+        wanted, there = golden.get(key), final.get(key)
+        if wanted != there:
+            found.append(f"{key}: {_difference(wanted or 'nothing', there or 'nothing')}")
+    return found
+
+
+def _difference(wanted: str, there: str) -> str:
+    lines = set(there.splitlines()) ^ set(wanted.splitlines())
+    mine = [f"+{line}" for line in there.splitlines() if line in lines]
+    yours = [f"-{line}" for line in wanted.splitlines() if line in lines]
+    return " ".join([*yours, *mine])[:600] or "the lines are in another order"
+
+
+def training_faults(world: World) -> list[str]:
+    """Return attempts that were submitted, or trained, more than once, and lost ones."""
+    submitted = [(job.run_id, job.attempt) for job in world.jobs.jobs]
+    twice = sorted({one for one in submitted if submitted.count(one) > 1})
+    found = [f"{run_id} {attempt} was submitted twice" for run_id, attempt in twice]
+    trained = world.trainings()
+    found += [f"{one} trained {times} times" for one, times in trained.items() if times != 1]
+    for record in world.records().values():
+        job = world.jobs.job(record.latest.job or "")
+        if record.is_active and (job is None or job.run_id != record.run_id):
+            found.append(f"{record.run_id} has no job: {record.latest}")
+    return found
+
+
+def ledger_faults(world: World, before: str) -> list[str]:
+    """Return what is wrong with the ledger at the origin, which was at `before` once.
+
+    Each commit since then is held to the rules of the one before it.
+    """
+    found = []
+    check = _git(world.origin, "fsck", "--strict", "--no-dangling", "--no-progress")
+    if check.returncode:
+        found.append(f"git fsck: {check.stderr.decode()}")
+    if _git(world.origin, "merge-base", "--is-ancestor", before, "refs/heads/runs").returncode:
+        return [*found, f"the ledger does not contain {before} any more"]
+    commits = git(world.origin, "rev-list", "--reverse", f"{before}..refs/heads/runs").split()
+    known = world.records(before)
+    for commit in commits:
+        files = world.ledger(commit)
+        newer = records_in(files)
+        found += [f"{commit[:10]}: {one}" for one in _step_faults(known, newer)]
+        active = json.loads(files["active.json"])
+        going = {i: record.latest.number for i, record in newer.items() if record.is_active}
+        if active != going:
+            found.append(f"{commit[:10]}: active.json says {active}, the records {going}")
+        known = newer
+    return found
+
+
+def _step_faults(known: Mapping[str, RunRecord], newer: Mapping[str, RunRecord]) -> Iterator[str]:
+    for run_id in known.keys() - newer.keys():
+        yield f"run {run_id} is gone"
+    for run_id, record in newer.items():
+        try:
+            check_successor(known.get(run_id), record)
+        except Refused as error:
+            yield error.message
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=folder, check=False, capture_output=True)
+
+
+def shown(point: Point, wrong: list[str], limit: int = 6) -> str:
+    """Return what went wrong with a kill at a point."""
+    more = [f"… and {len(wrong) - limit} more"] if len(wrong) > limit else []
+    return "\n    ".join([f"killed at {point}:", *wrong[:limit], *more])
