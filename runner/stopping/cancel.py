@@ -13,6 +13,7 @@ from runner.node import restarts
 from runner.storage.files import exclusive
 from runner.storage.runfolder import open_run_store
 from runner.sync import end_as_cancelled, is_here, record
+from runner.telling.announce import announce
 from runner.workspace import Workspace
 
 SUBMIT_SECONDS = 600.0
@@ -37,9 +38,11 @@ def cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) ->
 
 
 def _cancel(workspace: Workspace, launcher: Launcher, forge: Forge, name: str) -> RunRecord:
-    run = workspace.ledger.fetch().find(name)
+    snapshot = workspace.ledger.fetch()
+    run = snapshot.find(name)
     attempt = run.latest
     if attempt.state == "ended":
+        announce(workspace, forge, snapshot)  # who cancelled it may not have come to it
         raise Refused(f"run {run.run_id} has ended already: {attempt.outcome}")
     if not is_here(launcher, run):
         raise OutsideError(
