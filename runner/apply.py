@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from runner.errors import Refused, RunnerError
 from runner.forges.base import Forge
-from runner.git.repository import CommitTree
 from runner.launchers.base import Launcher
 from runner.launching.claims import put_claim
 from runner.launching.places import check_places
@@ -23,11 +22,15 @@ from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.outbox import put_outbox, read_outbox
 from runner.plan import make_plan
 from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan
+from runner.planning.footprint import TracedTree
 from runner.planning.moving import check_moved
+from runner.planning.settling import settle
 from runner.planning.tip import check_not_older, require_tip
 from runner.policy.trust import trusted
+from runner.registry import Registry
 from runner.report.publish import experiment_pages
 from runner.spec.check import load_registry
+from runner.spec.load import path_of
 from runner.stopping.cancel import cancel
 from runner.workspace import Workspace
 
@@ -102,7 +105,7 @@ def claim(
     Planned on the very ledger that the claims are put on: when somebody else was faster, again, so
     that two at once cannot both take what is left below a ceiling.
     """
-    tree = CommitTree(workspace.repository, commit)
+    tree = TracedTree(workspace.repository, commit)
     tip = load_registry(tree)
     planned: list[tuple[Plan, tuple[Launchable, ...]]] = []
 
@@ -130,6 +133,7 @@ def claim(
         busy = {run.action.experiment for run in launched}  # sync writes their pages
         changed = [name for name in _put_entries(draft, runs, commit) if name not in busy]
         put_outbox(draft, read_outbox(snapshot).with_pages(changed))
+        _put_settled(draft, runs, tree, registry)
         if not forced.names:
             draft.set_applied(commit)
         ids = ", ".join(run.resolved.run_id for run in launched)
@@ -138,6 +142,16 @@ def claim(
     if read_outbox(workspace.ledger.transact(step)).pages:
         _publish(workspace)
     return planned[0]
+
+
+def _put_settled(
+    draft: Draft, runs: Sequence[Launchable], tree: TracedTree, registry: Registry
+) -> None:
+    """Note the experiments whose runs have all been attempted, and forget those that are gone."""
+    unknown = {run.action.experiment for run in runs if draft.record(run.resolved.run_id) is None}
+    attempted = [run for run in runs if run.action.experiment not in unknown]
+    gone = (name for name in draft.snapshot.settled if not tree.blob(path_of(name)))
+    draft.put_settled({**dict.fromkeys(gone), **settle(attempted, tree, registry)})
 
 
 def _publish(workspace: Workspace) -> None:

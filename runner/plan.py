@@ -1,29 +1,40 @@
 """What apply would do: every run of the specs against the ledger, each with its reason.
 
-    load specs -> expand -> identify -> compare with the ledger -> forecast -> ceilings -> actions
+    what is not settled: load specs -> expand -> rules -> identify -> compare with the ledger
+                         -> forecast -> ceilings -> actions
 
 `apply` runs the same list and goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from runner.errors import Refused
 from runner.findings import Finding
 from runner.forecast.foresight import Foresight
 from runner.ledger.branch import Snapshot
-from runner.planning.actions import FORESEEN, NOTHING_FORCED, Action, Forced, Launchable, Plan
+from runner.planning.actions import (
+    NOTHING_FORCED,
+    SHARED,
+    Action,
+    Forced,
+    Kept,
+    Launchable,
+    Plan,
+    digest_of,
+)
 from runner.planning.decision import decide
+from runner.planning.footprint import footprints, tracing
+from runner.planning.settling import find_settled, kept_runs
 from runner.policy.ceilings import under_ceilings
 from runner.registry import Registry
 from runner.report.wording import progress
-from runner.rules import check_each
-from runner.spec.check import LoadedExperiment, load_experiments
+from runner.rules import Checker
+from runner.spec.check import Loaded, LoadedExperiment, load_experiments
 from runner.spec.experiment import Run
 from runner.spec.fields import nearest
-from runner.spec.identity import digest
 from runner.spec.inputs import DvcOutputs, not_made
 from runner.spec.resolve import Resolver
 from runner.spec.tree import Tree
@@ -35,6 +46,8 @@ class Survey(NamedTuple):
     runs: tuple[Launchable, ...]
     others: tuple[Action, ...]
     """Actions that belong to no run of the tree."""
+    settled: tuple[Kept, ...]
+    """The runs of which nothing has changed since they were attempted."""
 
 
 def survey(
@@ -44,12 +57,13 @@ def survey(
 
     Raises Refused when an experiment is forced that is not there.
     """
-    loaded = load_experiments(tree)
+    settled = find_settled(tree, snapshot, registry, forced)
+    loaded = load_experiments(tree, without=settled, all_bases=False)
     _check_forced(forced, {*loaded.refused, *(one.name for one in loaded.experiments)})
-    findings = check_each(loaded, tree, registry)
+    findings = _check(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
-    resolver = Resolver(tree, registry, sound)
+    resolver = Resolver(tree, registry, sound, {n: one.runs for n, one in settled.items()})
     foresight = Foresight(tree, snapshot, registry, sound)
     outputs = DvcOutputs(tree)
     runs: list[Launchable] = []
@@ -59,17 +73,22 @@ def survey(
             others.append(_foreseen(held, experiment.runs[0], foresight))
             continue
         try:
-            resolved = tuple(resolver.runs(experiment))
+            with tracing(tree, experiment.name):
+                resolved = tuple(resolver.runs(experiment))
         except Refused as refusal:
             others.append(_unresolved(experiment, refusal))
             continue
         hints = findings.get(experiment.name, ())
         runs.extend(decide(experiment, resolved, snapshot, registry, forced, hints))
     refusals = frozenset(action.experiment for action in others)
-    others += _orphans(tuple(runs), refusals, snapshot)
+    of_settled = {run.run_id for one in settled.values() for run in one.runs}
+    others += _orphans(tuple(runs), of_settled, refusals, snapshot)
+    prints = footprints(sound, tree, outputs, settled)
+    runs = [run._replace(footprint=prints.get(run.action.experiment)) for run in runs]
     meant = [run for run in _share(runs) if forced.means(run.action)]
     foreseen = tuple(_foresee(meant, foresight))
-    return Survey(foreseen, tuple(action for action in others if forced.means(action)))
+    asked = tuple(action for action in others if forced.means(action))
+    return Survey(foreseen, asked, () if forced.names else tuple(kept_runs(settled, snapshot)))
 
 
 def make_plan(
@@ -87,21 +106,31 @@ def make_plan(
 
     Of `registry` the policy and what is permitted are those that count: see `runner.policy.trust`.
     """
-    asked, others = survey(tree, snapshot, registry, forced)
+    asked, others, settled = survey(tree, snapshot, registry, forced)
     runs, uses = under_ceilings(asked, snapshot, registry, forced, None if uncommitted else head)
     actions = (*(run.action for run in runs), *others)
-    # What is done, not what it is expected to take: prices and forecasts move by themselves.
-    dumped = [action.model_dump(mode="json", exclude=FORESEEN) for action in actions]
     plan = Plan(
         head=head,
         base=base,
         uncommitted=uncommitted,
-        digest=digest({"actions": dumped}),
+        digest=digest_of(actions),
         actions=actions,
+        settled=settled,
+        launcher=registry.launcher,
         policy=uses,
         notes=notes,
     )
     return plan, runs
+
+
+def _check(loaded: Loaded, tree: Tree, registry: Registry) -> dict[str, tuple[Finding, ...]]:
+    """Return what the rules find in each experiment, by its name."""
+    checker = Checker(loaded.experiments, tree, registry)
+    findings = {}
+    for experiment in loaded.experiments:
+        with tracing(tree, experiment.name):
+            findings[experiment.name] = checker.check(experiment)
+    return findings
 
 
 def _check_forced(forced: Forced, names: set[str]) -> None:
@@ -122,7 +151,7 @@ def _share(runs: list[Launchable]) -> Iterator[Launchable]:
         if first is run:
             yield run
             continue
-        reason = f"the same run as that of {first.action.experiment}, launched once"
+        reason = f"{SHARED} {first.action.experiment}, launched once"
         shared = run.action.model_copy(update={"action": "keep", "reason": reason, "changes": ()})
         yield run._replace(action=shared)
 
@@ -146,13 +175,16 @@ def _foreseen(action: Action, run: Run, foresight: Foresight) -> Action:
 
 
 def _orphans(
-    runs: tuple[Launchable, ...], refused: frozenset[str], snapshot: Snapshot
+    runs: tuple[Launchable, ...],
+    settled: Container[str],
+    refused: frozenset[str],
+    snapshot: Snapshot,
 ) -> Iterator[Action]:
     """Yield the runs still going whose spec is gone, is refused or means another run now."""
     planned = {run.resolved.run_id for run in runs}
     names = {run.resolved.run.experiment: run for run in runs}
     for record in snapshot.records(list(snapshot.active())).values():
-        if record.run_id in planned:
+        if record.run_id in planned or record.run_id in settled:
             continue
         successor = names.get(record.experiment)
         cancels = successor and successor.resolved.run.spec.when_edited == "cancel_running"

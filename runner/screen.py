@@ -139,9 +139,9 @@ def print_plan(plan: Plan) -> None:
 
 def _print_bad_ends(plan: Plan) -> None:
     """Name the kept runs that ended badly, with what tries them again; the plan leaves them."""
-    for action in plan.actions:
-        if action.action == "keep" and "; runner retry" in action.reason:
-            _echo(f"  {click.style('keep', dim=True)}     {action.experiment}: {action.reason}")
+    for experiment, reason in plan.kept():
+        if "; runner retry" in reason:
+            _echo(f"  {click.style('keep', dim=True)}     {experiment}: {reason}")
 
 
 def _print_action(action: Action, width: int) -> None:

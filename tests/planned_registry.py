@@ -82,10 +82,10 @@ class PlannedRegistry:
     # What is planned
 
     def plan(self, head: str | None = None, only: tuple[str, ...] = ()) -> Plan:
-        return plan_here(self.workspace, head, only).plan
+        return plan_here(self.workspace, head, only).plan.whole()
 
     def forced(self, forced: Forced) -> tuple[Action, ...]:
-        return self._make(forced)[0].actions
+        return self._make(forced)[0].whole().actions
 
     def action(self, name: str | None = None) -> Action:
         """Return the only action (of the experiment `name`)."""

@@ -66,7 +66,7 @@ def tell(forge: Forge, plan: Plan, shown: Presentation, *, checks_rewards: bool 
     if shown.artifact is not None:
         shown.artifact.mkdir(parents=True, exist_ok=True)
         (shown.artifact / "plan.md").write_text(whole)
-        content = json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        content = json.dumps(plan.whole().model_dump(mode="json"), indent=1, ensure_ascii=False)
         (shown.artifact / "plan.json").write_text(f"{content}\n")
     show(forge, plan, shown)
 

@@ -128,9 +128,9 @@ def plan(
         from runner.report.plan.about import about_plan
         from runner.report.plan.comment import whole_plan
 
-        markdown.write_text(whole_plan(result, about_plan(planned)))
+        markdown.write_text(whole_plan(result.whole(), about_plan(planned)))
     if as_json:
-        screen.print_json(result.model_dump(mode="json"))
+        screen.print_json(result.whole().model_dump(mode="json"))
     else:
         screen.print_plan(result)
     if result.count("refuse"):

@@ -297,7 +297,7 @@ class CommitTree:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of those `paths` that are files, all read by one process."""
-        oids = {path: oid for path in paths if (oid := self._blob(path))}
+        oids = {path: oid for path in paths if (oid := self.blob(path))}
         content = self.blobs(oids.values())
         return {path: content[oid] for path, oid in oids.items()}
 
@@ -309,10 +309,11 @@ class CommitTree:
         """
         extract(self, list(paths), target)
 
-    def _blob(self, path: str) -> str | None:
+    def blob(self, path: str) -> str:
+        """Return the blob id of the file at `path`; empty where there is none."""
         entry = self.files.get(path)
         # A link is no file: what it points to is not part of what was reviewed under this name.
-        return entry.oid if entry and entry.mode in ("100644", "100755") else None
+        return entry.oid if entry and entry.mode in ("100644", "100755") else ""
 
 
 def _tree_entries(listing: str) -> Iterator[tuple[str, Entry]]:

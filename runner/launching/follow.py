@@ -71,7 +71,7 @@ class Done(NamedTuple):
         if self.plan is None:
             return {"superseded_by": self.superseded_by, "actions": []}
         launched = {item.run_id: item for item in self.launched}
-        document = self.plan.model_dump(mode="json")
+        document = self.plan.whole().model_dump(mode="json")
         for action in document["actions"]:
             item = launched.get(action["run_id"])
             if item is not None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord, check_successor, ledger_json
+from runner.ledger.settled import Settled, settled_json, settled_path
+from runner.ledger.sharing import shared_file, shared_path
 from runner.ledger.snapshot import ACTIVE, APPLIED, Snapshot, record_path
 from runner.ledger.spending import spending_files
 from runner.ledger.standing import (
@@ -104,7 +106,25 @@ class Draft:
     def put_experiment(self, entry: ExperimentEntry) -> Draft:
         """Write what is known of an experiment; its history only ever grows."""
         complete = entry.after(self.snapshot.experiment(entry.name))
+        for run_id in complete.runs:
+            record = self.record(run_id)
+            if record and record.experiment != entry.name:
+                path = shared_path(run_id)
+                there = self._files.get(path) or self.snapshot.read(path)
+                self.put(path, shared_file(there, entry.name))
         return self.put(entry.path, complete.to_json())
+
+    def put_settled(self, changed: Mapping[str, Settled | None]) -> Draft:
+        """Note experiments as settled (None: no more); see `runner.ledger.settled`."""
+        shards: dict[str, dict[str, Settled]] = {}
+        for path in map(settled_path, changed):
+            shards.setdefault(path, {})
+        for name, one in {**self.snapshot.settled, **changed}.items():
+            if one is not None and (path := settled_path(name)) in shards:
+                shards[path][name] = one
+        for path, experiments in shards.items():
+            self.put(path, settled_json(experiments) if experiments else None)
+        return self
 
     def set_applied(self, commit: str) -> Draft:
         """Note `commit` as the last that was reconciled, and which was before it.

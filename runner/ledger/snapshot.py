@@ -16,6 +16,7 @@ from runner.errors import Refused
 from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
 from runner.ledger.record import RunRecord, folder
+from runner.ledger.settled import Settled, read_settled, settled_paths
 from runner.ledger.standing import Standing, read_standings, standing_paths
 
 ACTIVE = "active.json"
@@ -101,6 +102,15 @@ class Snapshot:
         for content in self.read_shards(standing_paths()).values():
             with suppress(ValueError):
                 found |= read_standings(content)
+        return found
+
+    @cached_property
+    def settled(self) -> dict[str, Settled]:
+        """The experiments whose runs have all been attempted; see `runner.ledger.settled`."""
+        found: dict[str, Settled] = {}
+        for content in self.read_shards(settled_paths()).values():
+            with suppress(ValueError):
+                found |= read_settled(content)
         return found
 
     def active(self) -> dict[str, int]:

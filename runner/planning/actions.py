@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, field_serializer
+from pydantic import Field, SkipValidation, field_serializer
 
 from runner.findings import Finding
 from runner.forecast.cost import Cost
 from runner.forecast.document import Forecast
 from runner.forecast.span import Span
-from runner.spec.identity import Change
+from runner.ledger.settled import Footprint, SettledRun
+from runner.spec.identity import Change, digest
 from runner.spec.resolve import ResolvedRun
 from runner.spec.section import Section
 
 FORESEEN = {"gpu_hours", "cost", "forecast"}
 """Fields of an action that the plan's digest does not cover."""
+
+SHARED = "the same run as that of"
+"""How the reason begins of a run that is kept since the same plan launches it already."""
 
 Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
 
@@ -58,6 +63,15 @@ class Use(Section):
     limit: float
 
 
+class Kept(NamedTuple):
+    """A run of which nothing has changed since it was attempted."""
+
+    experiment: str
+    run: SettledRun
+    reason: str
+    trainer: str
+
+
 class Plan(Section):
     """All actions on one state of the specs."""
 
@@ -66,6 +80,10 @@ class Plan(Section):
     uncommitted: bool
     digest: str
     actions: tuple[Action, ...]
+    """What was looked at: everything but `settled`."""
+    settled: SkipValidation[tuple[Kept, ...]] = Field(default=(), exclude=True)
+    launcher: str = Field(default="", exclude=True)
+    """The one that is set, for what is settled."""
     policy: tuple[Use, ...] = Field(default=(), strict=False)
     """Of each ceiling that registry.yaml sets."""
     notes: tuple[str, ...] = Field(default=(), strict=False)
@@ -73,7 +91,40 @@ class Plan(Section):
 
     def count(self, verb: Verb) -> int:
         """Return how many actions are `verb`."""
-        return sum(action.action == verb for action in self.actions)
+        settled = len(self.settled) if verb == "keep" else 0
+        return settled + sum(action.action == verb for action in self.actions)
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """Yield experiment and reason of each run that is kept."""
+        yield from ((one.experiment, one.reason) for one in self.settled)
+        yield from ((a.experiment, a.reason) for a in self.actions if a.action == "keep")
+
+    def whole(self) -> Plan:
+        """Return this plan with its settled runs among the actions."""
+        kept = (
+            Action(
+                experiment=one.experiment,
+                run_id=one.run.run_id,
+                seed=one.run.seed,
+                point=one.run.point,
+                action="keep",
+                reason=one.reason,
+                trainer=one.trainer,
+                launcher=self.launcher,
+            )
+            for one in self.settled
+        )
+        actions = (*self.actions, *kept)
+        return self.model_copy(update={"actions": actions, "settled": ()})
+
+
+def digest_of(actions: Iterable[Action]) -> str:
+    """Return a digest of what is done: not of what was attempted before, nor what it will take.
+
+    Runs go on, prices and forecasts move by themselves.
+    """
+    doing = (one for one in actions if one.action != "keep" or one.reason.startswith(SHARED))
+    return digest({"actions": [a.model_dump(mode="json", exclude=FORESEEN) for a in doing]})
 
 
 class Launchable(NamedTuple):
@@ -82,6 +133,8 @@ class Launchable(NamedTuple):
     resolved: ResolvedRun
     own_digest: str
     action: Action
+    footprint: Footprint | None = None
+    """What it follows from, where that was traced."""
 
 
 class Forced(NamedTuple):

@@ -11,10 +11,11 @@ from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.planning.merging import plan_merge
 from runner.planning.planned import Planned, plan_tree
+from runner.planning.settling import ChangedTree
 from runner.registry import FILE
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of
-from runner.spec.tree import Tree, WorkTree
+from runner.spec.tree import Tree
 from runner.workspace import Workspace
 
 
@@ -31,8 +32,9 @@ def plan_here(
     if base is not None:
         planned = plan_merge(workspace, snapshot, repository.resolve(base), commit)
         return _only(planned, only)
-    uncommitted = head is None and repository.is_dirty()
-    tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
+    changed = repository.dirt() if head is None else []
+    uncommitted = bool(changed)
+    tree = _tree(workspace, commit, head=head, changed=changed)
     of_commit = None if uncommitted else commit
     planned = plan_tree(
         workspace, snapshot, tree, head=commit, commit=of_commit, uncommitted=uncommitted
@@ -40,7 +42,7 @@ def plan_here(
     return _only(planned, only)
 
 
-def _tree(workspace: Workspace, commit: str, *, head: str | None, uncommitted: bool) -> Tree:
+def _tree(workspace: Workspace, commit: str, *, head: str | None, changed: Sequence[str]) -> Tree:
     """Return what is planned: the commit, unless the work tree holds something that it does not.
 
     A clean work tree is read as its commit, as apply does: files that git ignores, such as a log in
@@ -48,7 +50,9 @@ def _tree(workspace: Workspace, commit: str, *, head: str | None, uncommitted: b
     """
     committed = CommitTree(workspace.repository, commit)
     is_registry = committed.read(FILE) is not None
-    return committed if head or (is_registry and not uncommitted) else WorkTree(workspace.root)
+    if head or (is_registry and not changed):
+        return committed
+    return ChangedTree(workspace.root, committed, changed)
 
 
 def newest_snapshot(workspace: Workspace) -> Snapshot:
@@ -73,5 +77,6 @@ def _only(planned: Planned, only: Sequence[str]) -> Planned:
             )
     if not names:
         return planned
-    kept = tuple(action for action in planned.plan.actions if action.experiment in names)
-    return planned._replace(plan=planned.plan.model_copy(update={"actions": kept}))
+    plan = planned.plan.whole()
+    kept = tuple(action for action in plan.actions if action.experiment in names)
+    return planned._replace(plan=plan.model_copy(update={"actions": kept}))

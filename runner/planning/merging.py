@@ -11,12 +11,11 @@ from collections.abc import Hashable
 
 from runner.git.repository import CommitTree
 from runner.ledger.snapshot import Snapshot
-from runner.planning.actions import FORESEEN, Action, Plan
+from runner.planning.actions import Action, Plan, digest_of
 from runner.planning.moving import check_request
 from runner.planning.planned import Planned, plan_tree
 from runner.registry import FILE
 from runner.spec.check import load_registry
-from runner.spec.identity import digest
 from runner.workspace import Workspace
 
 
@@ -40,12 +39,20 @@ def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -
 def without(plan: Plan, before: Plan) -> Plan:
     """Return `plan` without the actions that `before` has too, for the same reason."""
     known = {_meaning(action) for action in before.actions}
+    known |= {_kept(one.experiment, one.run.run_id) for one in before.settled}
     actions = tuple(action for action in plan.actions if _meaning(action) not in known)
-    dumped = [action.model_dump(mode="json", exclude=FORESEEN) for action in actions]
-    return plan.model_copy(update={"actions": actions, "digest": digest({"actions": dumped})})
+    settled = tuple(o for o in plan.settled if _kept(o.experiment, o.run.run_id) not in known)
+    update = {"actions": actions, "settled": settled, "digest": digest_of(actions)}
+    return plan.model_copy(update=update)
+
+
+def _kept(experiment: str, run_id: str | None) -> Hashable:
+    return experiment, run_id, "keep"
 
 
 def _meaning(action: Action) -> Hashable:
+    if action.action == "keep":
+        return _kept(action.experiment, action.run_id)
     point = str(sorted(action.point.items()))
     errors = tuple(finding for finding in action.findings if finding.level == "error")
     return (

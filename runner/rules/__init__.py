@@ -148,18 +148,37 @@ def check_each(
     registry: Registry,
     is_tracked: Callable[[str], bool] | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
-    """Return what the rules find in each experiment, by its name.
+    """Return what the rules find in each experiment, by its name; see `Checker`."""
+    checker = Checker(loaded.experiments, tree, registry, is_tracked)
+    return {experiment.name: checker.check(experiment) for experiment in loaded.experiments}
 
-    A finding's path may be a base's: it stands where the value does. Without `is_tracked` a path
-    counts as tracked when it is, or lies in, an output of DVC or the tree has it.
-    """
-    outputs = DvcOutputs(tree)
-    tracked = is_tracked or _tracked_in(tree, outputs)
-    models = Models(tree, loaded.experiments)
-    context = Context(tree, registry, tracked, outputs, Cards(tree, describe), models)
-    return {
-        experiment.name: in_order(_check(experiment, context)) for experiment in loaded.experiments
-    }
+
+class Checker:
+    """Holds experiments of one tree to the rules; what they share is read once."""
+
+    def __init__(
+        self,
+        experiments: Iterable[LoadedExperiment],
+        tree: Tree,
+        registry: Registry,
+        is_tracked: Callable[[str], bool] | None = None,
+    ) -> None:
+        """Prepare for `experiments` of `tree`.
+
+        Without `is_tracked` a path counts as tracked when it is, or lies in, an output of DVC or
+        the tree has it.
+        """
+        outputs = DvcOutputs(tree)
+        tracked = is_tracked or _tracked_in(tree, outputs)
+        models, cards = Models(tree, experiments), Cards(tree, describe)
+        self._context = Context(tree, registry, tracked, outputs, cards, models)
+
+    def check(self, experiment: LoadedExperiment) -> tuple[Finding, ...]:
+        """Return what the rules find in `experiment`, sorted by place.
+
+        A finding's path may be a base's: it stands where the value does.
+        """
+        return in_order(_check(experiment, self._context))
 
 
 def check_launch(

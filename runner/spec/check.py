@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -51,21 +51,27 @@ class Loaded(NamedTuple):
 
 
 def load_experiments(
-    tree: Tree, only: Sequence[str] | None = None, without: Container[str] = ()
+    tree: Tree,
+    only: Sequence[str] | None = None,
+    without: Container[str] = (),
+    *,
+    all_bases: bool = True,
 ) -> Loaded:
     """Load all experiments of `tree` `without` those named, or `only` some, by name or path.
 
-    An invalid file blocks the experiments that are or extend it, and no other. Raises Refused for
-    a name in `only` that is no experiment.
+    An invalid file blocks the experiments that are or extend it, and no other. With `all_bases` it
+    is said too what is wrong with bases that none of them extends. Raises Refused for a name in
+    `only` that is no experiment.
     """
     specs = Specs(tree)
     names = [name for name in specs.names if not is_base(name) and name not in without]
     findings: list[Finding] = []
     if only is None:
         findings += specs.findings.values()
-        findings += _of_bases(specs)
+        findings += _of_bases(specs) if all_bases else ()
     else:
-        names = [_chosen(name, names, specs) for name in dict.fromkeys(only)]
+        there = dict.fromkeys(names)
+        names = [_chosen(name, there, specs) for name in dict.fromkeys(only)]
     experiments: list[LoadedExperiment] = []
     refused: dict[str, tuple[Finding, ...]] = {}
     for name in names:
@@ -117,7 +123,7 @@ def _of_bases(specs: Specs) -> Iterator[Finding]:
             yield from invalid.findings
 
 
-def _chosen(name: str, names: list[str], specs: Specs) -> str:
+def _chosen(name: str, names: Collection[str], specs: Specs) -> str:
     short = name.removeprefix("./").removeprefix("experiments/").removesuffix(".yaml")
     if short in names:
         return short

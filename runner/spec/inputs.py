@@ -49,6 +49,8 @@ class DvcOutput(NamedTuple):
     md5: str
     """Empty where DVC does not know the content by md5; then `problem` says why."""
     problem: str = ""
+    sources: tuple[str, ...] = ()
+    """The files that say so."""
 
 
 class DvcOutputs:
@@ -95,6 +97,12 @@ class DvcOutputs:
     def paths(self) -> tuple[str, ...]:
         """The paths of all outputs."""
         return tuple(self._outputs)
+
+    def sources(self, path: str) -> tuple[str, ...]:
+        """Return the files that say what DVC knows of `path`; all where it knows nothing."""
+        held = _holder(path, self._outputs)
+        known = [self._outputs[held]] if held else self._outputs.values()
+        return tuple(dict.fromkeys(source for output in known for source in output.sources))
 
     def problem(self, output: str) -> str:
         """Return why the content of a tracked output is not known by md5; empty when it is."""
@@ -211,12 +219,14 @@ def _environment(spec: Experiment, tree: Tree, registry: Registry) -> str:
 def _outputs(tree: Tree) -> Iterator[DvcOutput]:
     for path in tree.paths("", ".dvc"):
         pointer = dvc_yaml.load(tree, path)
-        yield from _entries(path, pointer, _wdir(path, pointer) or ".")
+        for output in _entries(path, pointer, _wdir(path, pointer) or "."):
+            yield output._replace(sources=(path,))
     for path in _named(tree, "dvc.lock"):
         pipeline = path.removesuffix("dvc.lock") + "dvc.yaml"
         definitions = _stages(tree, pipeline)
         for name, stage in _stages(tree, path).items():
-            yield from _entries(path, stage, _working_folder(pipeline, name, definitions))
+            for output in _entries(path, stage, _working_folder(pipeline, name, definitions)):
+                yield output._replace(sources=(path, pipeline))
 
 
 def _stage_outputs(tree: Tree) -> Iterator[tuple[str, str]]:

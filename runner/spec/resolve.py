@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from runner.errors import Refused
 from runner.registry import Registry
@@ -27,13 +28,33 @@ class ResolvedRun(NamedTuple):
         return self.identity.run_id
 
 
+class KnownRun(Protocol):
+    """A run whose identity is known without its spec."""
+
+    @property
+    def run_id(self) -> str:
+        """The first 12 hex digits of its identity."""
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+
+
 class Resolver:
     """Computes identities in one tree of files."""
 
     def __init__(
-        self, tree: Tree, registry: Registry, experiments: tuple[LoadedExperiment, ...]
+        self,
+        tree: Tree,
+        registry: Registry,
+        experiments: tuple[LoadedExperiment, ...],
+        known: Mapping[str, Sequence[KnownRun]] = MappingProxyType({}),
     ) -> None:
-        """Prepare for the runs of `experiments`, which were loaded from `tree`."""
+        """Prepare for the runs of `experiments`, which were loaded from `tree`.
+
+        Of others that they start from the runs may be `known` already, by experiment.
+        """
+        self._known = known
         self._tree = tree
         self._registry = registry
         self._experiments = {experiment.name: experiment for experiment in experiments}
@@ -69,23 +90,26 @@ class Resolver:
                 f"`model` goes in a circle: {' -> '.join((*chain, name))}",
                 cure=f"pin one: path: {name}@<run id>   starts from that run, whatever follows",
             )
+        if runs := self._known.get(name):
+            return runs[_index_of_source(name, [one.seed for one in runs], run)].run_id
         source = self._experiments.get(name)
         if source is None:
             raise Refused(
                 f"`model` starts from `{name}`, which is no valid experiment here",
                 cure=f"mend experiments/{name}.yaml, or pin a run: path: {name}@<run id>",
             )
-        return self._resolve(name, _index_of_source(source, run), chain).run_id
+        index = _index_of_source(name, [one.seed for one in source.runs], run)
+        return self._resolve(name, index, chain).run_id
 
 
-def _index_of_source(source: LoadedExperiment, run: Run) -> int:
-    """Return which of `source`'s runs is meant: the only one, else the one with the same seed."""
-    if len(source.runs) == 1:
+def _index_of_source(source: str, seeds: Sequence[int], run: Run) -> int:
+    """Return which of the source's runs is meant: the only one, else the one with the same seed."""
+    if len(seeds) == 1:
         return 0
-    same = [index for index, other in enumerate(source.runs) if other.seed == run.seed]
+    same = [index for index, seed in enumerate(seeds) if seed == run.seed]
     if len(same) == 1:
         return same[0]
     raise Refused(
-        f"`model` starts from `{source.name}`, which has {len(same)} runs with seed {run.seed}",
-        cure=f"name one: path: {source.name}@<run id>",
+        f"`model` starts from `{source}`, which has {len(same)} runs with seed {run.seed}",
+        cure=f"name one: path: {source}@<run id>",
     )

@@ -23,7 +23,7 @@ def apply(registry: PlannedRegistry) -> dict[str, str]:
     workspace = registry.workspace
     head = workspace.repository.head()
     plan, _ = claim(workspace, LocalLauncher(workspace.state), head)
-    return {action.experiment: action.action for action in plan.actions}
+    return {action.experiment: action.action for action in plan.whole().actions}
 
 
 @pytest.fixture

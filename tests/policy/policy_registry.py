@@ -38,7 +38,7 @@ def apply(registry: PlannedRegistry, forced: Forced = NOTHING_FORCED) -> Plan:
 
 
 def verbs(plan: Plan) -> dict[str, str]:
-    return {f"{one.experiment}": one.action for one in plan.actions}
+    return {f"{one.experiment}": one.action for one in plan.whole().actions}
 
 
 def forecast(registry: PlannedRegistry, name: str = "a") -> tuple[float, float]:

@@ -1,0 +1,147 @@
+"""What is read of a commit for each experiment, taken down while it is read.
+
+What several experiments share is parsed once, and so read for the first of them alone: `footprint`
+adds what such parts are made of, whoever asked first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple
+
+from runner.git.repository import CommitTree, Repository
+from runner.ledger.settled import Footprint, Settled
+from runner.models.facts import CONFIG
+from runner.spec.check import LoadedExperiment
+from runner.spec.experiment import Experiment
+from runner.spec.inputs import DvcOutputs
+from runner.spec.load import path_of
+from runner.spec.tree import Tree
+
+OF_DVC = (("", ".dvc"), ("", "dvc.lock"))
+"""The listings by which DVC's files are found."""
+
+
+class _Trace(NamedTuple):
+    files: set[str]
+    listings: set[tuple[str, str]]
+
+
+class TracedTree(CommitTree):
+    """A commit that takes down what is asked of it, by experiment."""
+
+    def __init__(self, repository: Repository, commit: str) -> None:
+        """Look at `commit` (a full id) of `repository`; nothing is read before it is asked for."""
+        super().__init__(repository, commit)
+        self._traces: dict[str, _Trace] = {}
+        self._current: _Trace | None = None
+
+    @contextmanager
+    def tracing(self, name: str) -> Iterator[None]:
+        """Take down what is read inside as read for the experiment `name`."""
+        former = self._current
+        self._current = self.trace(name)
+        try:
+            yield
+        finally:
+            self._current = former
+
+    def trace(self, name: str) -> _Trace:
+        """Return what has been read for the experiment `name` so far."""
+        return self._traces.setdefault(name, _Trace(set(), set()))
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of those `paths` that are files, all read by one process."""
+        wanted = list(paths)
+        if self._current:
+            self._current.files.update(wanted)
+        return super().read_many(wanted)
+
+    def paths(self, folder: str = "", suffix: str = "") -> list[str]:
+        """Return the sorted paths below `folder` that end in `suffix`."""
+        if self._current:
+            self._current.listings.add((folder, suffix))
+        return super().paths(folder, suffix)
+
+
+def tracing(tree: Tree, name: str) -> AbstractContextManager[None]:
+    """Take down what is read of `tree` for an experiment, where it does so."""
+    return tree.tracing(name) if isinstance(tree, TracedTree) else nullcontext()
+
+
+def footprints(
+    experiments: Iterable[LoadedExperiment],
+    tree: Tree,
+    outputs: DvcOutputs,
+    settled: Mapping[str, Settled],
+) -> dict[str, Footprint]:
+    """Return `footprint` of each of `experiments`; none where `tree` took nothing down."""
+    if not isinstance(tree, TracedTree):
+        return {}
+    return {one.name: footprint(one, tree, outputs, settled) for one in experiments}
+
+
+def footprint(
+    experiment: LoadedExperiment,
+    tree: TracedTree,
+    outputs: DvcOutputs,
+    settled: Mapping[str, Settled],
+) -> Footprint:
+    """Return what the runs of `experiment`, and what is found in it, follow from.
+
+    For one that starts from another's run, that one's too: taken from `settled`, or from what was
+    traced of it.
+    """
+    files, listings = set(experiment.bases), set[tuple[str, str]]()
+    names = [experiment.name]
+    for spec in {id(run.spec): run.spec for run in experiment.runs}.values():
+        for place in _places(spec):
+            files.update(outputs.sources(place))
+            listings.update(() if outputs.find(place) else OF_DVC)
+        files.update(_of_model(spec))
+        names += _sources(spec)
+    found = Footprint({}, {})
+    for name in names:
+        one = settled.get(name)
+        if one is not None:
+            found = _both(found, one.footprint)
+            continue
+        files.update(tree.trace(name).files)
+        listings.update(tree.trace(name).listings)
+    files.update(path_of(name) for name in names[1:])
+    here = Footprint(
+        {path: tree.blob(path) for path in files},
+        {f"{folder}|{suffix}": listing(tree, folder, suffix) for folder, suffix in listings},
+    )
+    return _both(found, here)
+
+
+def listing(tree: Tree, folder: str, suffix: str) -> str:
+    """Return a digest of the paths of `tree` below `folder` that end in `suffix`."""
+    return hashlib.sha1(
+        "\0".join(tree.paths(folder, suffix)).encode("utf-8", "surrogateescape"),
+        usedforsecurity=False,
+    ).hexdigest()
+
+
+def _places(spec: Experiment) -> list[str]:
+    """Return the paths at which a spec reads data, and a model of the repository."""
+    data, model = spec.data, spec.model
+    places = [data.train, *data.val.values()] if data else []
+    return [*places, *([model.path] if model and model.source in ("dvc", "path") else [])]
+
+
+def _of_model(spec: Experiment) -> list[str]:
+    model = spec.model
+    return [f"{model.path}/{CONFIG}"] if model and model.source in ("dvc", "path") else []
+
+
+def _sources(spec: Experiment) -> list[str]:
+    model = spec.model
+    return [model.path.partition("@")[0]] if model and model.source == "run" else []
+
+
+def _both(one: Footprint, other: Footprint) -> Footprint:
+    return Footprint({**one.files, **other.files}, {**one.listings, **other.listings})

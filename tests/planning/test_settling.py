@@ -1,0 +1,242 @@
+"""A plan passes over experiments of which nothing has changed since their runs were attempted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from planned_registry import SPEC, PlannedRegistry
+from real_git import MakeRepository, git
+
+from runner.apply import claim
+from runner.launchers.local import LocalLauncher
+from runner.ledger.branch import Changes
+from runner.ledger.settled import Settled, read_settled, settled_json, settled_path
+from runner.ledger.standing import standing_path
+from runner.planning.actions import Forced, Plan
+from runner.planning.asked import plan_here
+from runner.planning.footprint import TracedTree, footprint
+from runner.planning.settling import find_settled
+from runner.rules import Checker
+from runner.spec.check import load_experiments
+from runner.spec.inputs import DvcOutputs
+from runner.spec.resolve import Resolver
+
+MATRIX = SPEC + "matrix: {grid: {training.learning_rate: [1.0e-6, 2.0e-6]}}\nseeds: [1, 2]\n"
+DERIVED = "extends: bases/b\nseeds: [7]\n"
+POINTER = "outs:\n- md5: {md5}\n  hash: md5\n  path: d.jsonl\n"
+STARTS = SPEC.replace(
+    "model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}",
+    "model: {source: run, path: plain}",
+)
+FILES = {
+    "experiments/bases/b.yaml": SPEC,
+    "experiments/plain.yaml": SPEC.replace("steps: 2", "steps: 3"),
+    "experiments/derived.yaml": DERIVED,
+    "experiments/matrix.yaml": MATRIX,
+    "experiments/tracked.yaml": SPEC.replace("data/a.jsonl", "data/d.jsonl"),
+    "data/d.jsonl.dvc": POINTER.format(md5="a" * 32),
+    "experiments/helped.yaml": SPEC.replace("reward/sums.py", "reward/helped.py"),
+    "reward/helped.py": "import reward.extra\ndef score(solution):\n    return 1.0\n",
+    "reward/extra.py": "",
+}
+
+
+@pytest.fixture
+def registry(make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch) -> PlannedRegistry:
+    monkeypatch.setenv("RUNNER_TRAIN_PYTHON", sys.executable)
+    registry = PlannedRegistry.with_files(make_repository(), FILES)
+    apply(registry)
+    return registry
+
+
+def apply(registry: PlannedRegistry, forced: Forced | None = None) -> Plan:
+    workspace = registry.workspace
+    head, launcher = workspace.repository.head(), LocalLauncher(workspace.state)
+    return claim(workspace, launcher, head, forced or Forced())[0]
+
+
+def looked_at(registry: PlannedRegistry) -> set[str]:
+    plan = plan_here(registry.workspace, None).plan
+    assert {one.experiment for one in plan.settled}.isdisjoint(a.experiment for a in plan.actions)
+    return {action.experiment for action in plan.actions}
+
+
+def test_nothing_is_looked_at_when_nothing_has_changed(registry: PlannedRegistry) -> None:
+    assert looked_at(registry) == set()
+    plan = plan_here(registry.workspace, None).plan
+    assert plan.count("keep") == 8
+    runs = {(a.experiment, a.run_id, a.seed, str(a.point)) for a in plan.whole().actions}
+    forget(registry)
+    again = plan_here(registry.workspace, None).plan
+    assert {(a.experiment, a.run_id, a.seed, str(a.point)) for a in again.actions} == runs
+    assert again.digest == plan.digest
+
+
+def forget(registry: PlannedRegistry) -> None:
+    paths = registry.snapshot.names("settled")
+    files: dict[str, bytes | None] = {f"settled/{path}": None for path in paths}
+    registry.workspace.ledger.transact(lambda _: Changes(files, "Forget"))
+
+
+OF_GIT = {"plain", "derived", "matrix", "helped"}
+"""Their data are git's: any pointer might say that DVC has them now."""
+CHANGES = {
+    "its own file": ("experiments/plain.yaml", FILES["experiments/plain.yaml"] + "seeds: [1, 2]\n",
+                     {"plain"}),
+    "a comment in it": ("experiments/plain.yaml", FILES["experiments/plain.yaml"] + "# why\n",
+                        {"plain"}),
+    "a base": ("experiments/bases/b.yaml", SPEC.replace("steps: 2", "steps: 9"), {"derived"}),
+    "a reward": ("reward/sums.py", "def score(solution):\n    return 0.5\n",
+                 {"plain", "derived", "matrix", "tracked"}),
+    "a module that a reward imports": ("reward/extra.py", "X = 1\n", {"helped"}),
+    "a module that a reward would import first": ("reward/extra/__init__.py", "", {"helped"}),
+    "a package above a reward": (
+        "reward/__init__.py", "", {"plain", "derived", "matrix", "tracked", "helped"}),
+    "a dataset of git": ("data/a.jsonl", '{"a": 1}\n', OF_GIT),
+    "a dataset of DVC": ("data/d.jsonl.dvc", POINTER.format(md5="b" * 32),
+                         {"tracked", *OF_GIT}),
+    "another dataset of DVC": ("data/e.jsonl.dvc", POINTER.format(md5="c" * 32).replace("d.", "e."),
+                               OF_GIT),
+    "something else": ("notes.md", "words\n", set()),
+    "a new experiment": ("experiments/new.yaml", SPEC.replace("steps: 2", "steps: 8"), {"new"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "in the work tree"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_has_changed_is_looked_at_and_no_more(
+    registry: PlannedRegistry, what: str, committed: bool
+) -> None:
+    path, content, expected = CHANGES[what]
+    place = registry.folder / path
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(content)
+    if committed:
+        registry.commit()
+    assert looked_at(registry) == expected
+    known = registry.plan()
+    forget(registry)
+    assert verbs(registry.plan()) == verbs(known)
+
+
+def verbs(plan: Plan) -> set[tuple[str, str | None, str, str]]:
+    return {(one.experiment, one.run_id, one.action, one.reason) for one in plan.actions}
+
+
+def test_settings_and_the_program_concern_all(
+    registry: PlannedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.planning.settling._program", lambda: "another")
+    assert len(looked_at(registry)) == 5
+    apply(registry)
+    assert looked_at(registry) == set()
+
+
+def test_a_deleted_experiment_is_forgotten(registry: PlannedRegistry) -> None:
+    assert "plain" in registry.snapshot.settled
+    registry.remove("plain")
+    apply(registry)
+    assert "plain" not in registry.snapshot.settled
+
+
+def test_a_former_run_that_goes_on_is_an_orphan(registry: PlannedRegistry) -> None:
+    former = registry.snapshot.settled["plain"].runs[0].run_id
+    registry.commit(plain=FILES["experiments/plain.yaml"].replace("steps: 3", "steps: 5"))
+    apply(registry)
+    plan = plan_here(registry.workspace, None).plan
+    assert [(a.action, a.run_id) for a in plan.actions if a.action == "orphan"] == [
+        ("orphan", former)
+    ]
+
+
+def test_one_that_starts_from_a_settled_run_is_planned_without_its_spec(
+    registry: PlannedRegistry,
+) -> None:
+    registry.commit(starts=STARTS)
+    (action,) = plan_here(registry.workspace, None).plan.actions
+    upstream = registry.snapshot.settled["plain"].runs[0].run_id
+    assert (action.experiment, action.action) == ("starts", "wait")
+    assert upstream in action.reason
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{", b'[{},{"plain": [1]}]'])
+def test_a_missing_or_damaged_file_only_costs_time(
+    registry: PlannedRegistry, content: bytes | None
+) -> None:
+    path = settled_path("plain")
+    beside = {name for name in registry.snapshot.settled if settled_path(name) == path}
+    registry.workspace.ledger.transact(lambda _: Changes({path: content}, "Damage"))
+    assert looked_at(registry) == beside
+    apply(registry)
+    assert looked_at(registry) == set()
+
+
+def test_a_run_of_which_no_standing_is_known_is_looked_up(registry: PlannedRegistry) -> None:
+    run_id = registry.snapshot.settled["plain"].runs[0].run_id
+    files: dict[str, bytes | None] = {standing_path(run_id): None}
+    registry.workspace.ledger.transact(lambda _: Changes(files, "Damage"))
+    assert "plain" in looked_at(registry)
+
+
+def test_the_file_reads_as_it_was_written(registry: PlannedRegistry) -> None:
+    known: dict[str, Settled] = registry.snapshot.settled
+    assert len(known) == 5
+    assert read_settled(settled_json(known)) == known
+
+
+# Footprints hold all that is read
+
+
+def traced_alone(registry: PlannedRegistry, name: str) -> Iterator[str]:
+    """Yield what is read when only this experiment is checked and resolved, all caches cold."""
+    workspace = registry.workspace
+    tree = TracedTree(workspace.repository, workspace.repository.head())
+    everything = load_experiments(tree)
+    loaded = tuple(one for one in everything.experiments if one.name == name)
+    with tree.tracing(name):
+        load_experiments(tree, [name])
+        Checker(loaded, tree, workspace.registry).check(loaded[0])
+        list(Resolver(tree, workspace.registry, everything.experiments).runs(loaded[0]))
+    yield from (path for path in tree.trace(name).files if tree.blob(path))
+
+
+def test_a_footprint_holds_all_that_is_read_for_an_experiment(registry: PlannedRegistry) -> None:
+    registry.commit(starts=STARTS)
+    workspace = registry.workspace
+    tree = TracedTree(workspace.repository, workspace.repository.head())
+    loaded = load_experiments(tree).experiments
+    checker, resolver = (
+        Checker(loaded, tree, workspace.registry),
+        Resolver(tree, workspace.registry, loaded),
+    )
+    for one in loaded:  # together, as a plan does: what is shared is read for the first alone
+        with tree.tracing(one.name):
+            checker.check(one)
+            list(resolver.runs(one))
+    outputs = DvcOutputs(tree)
+    for one in reversed(loaded):
+        held = footprint(one, tree, outputs, {}).files
+        read = set(traced_alone(registry, one.name))
+        read -= {f"experiments/{one.name}.yaml"}
+        # Other pointers are read to find the one that holds a dataset.
+        read -= {path for path in read if path.endswith(".dvc") and path not in held}
+        assert read <= held.keys(), one.name
+
+
+def test_a_work_tree_knows_settled_experiments_too(registry: PlannedRegistry) -> None:
+    git(registry.folder, "status")
+    (registry.folder / "experiments" / "other.yaml").write_text(SPEC)
+    assert looked_at(registry) == {"other"}
+    assert (
+        find_settled(
+            load_tree(registry), registry.snapshot, registry.workspace.registry, Forced()
+        ).keys()
+        == registry.snapshot.settled.keys()
+    )
+
+
+def load_tree(registry: PlannedRegistry) -> TracedTree:
+    repository = registry.workspace.repository
+    return TracedTree(repository, repository.head())
