@@ -158,13 +158,16 @@ class World:
 
     # What people do
 
-    def runner(self, *arguments: str, watch: Watch | None = None, **environment: str) -> Answer:
+    def runner(
+        self, *arguments: str, watch: Watch | None = None, patience: float | None = None
+    ) -> Answer:
         return self._runner.run(
             self.clone,
             *arguments,
             watch=watch,
-            environment={**self._environment, **environment},
+            environment=self._environment,
             launcher=str(self.jobs.folder),
+            patience=patience,
         )
 
     @property
@@ -254,6 +257,14 @@ class World:
     def comments(self) -> list[tuple[int, str]]:
         return [(one.number, one.body) for one in self.github.state.comments]
 
+    def _outbox(self) -> str:
+        """Return the outbox without what the forge is to be told: it may have been told already.
+
+        Whoever is killed between telling and noting it leaves it there for some minutes.
+        """
+        outbox = json.loads(self.ledger().get("outbox.json", b"{}"))
+        return json.dumps({key: told for key, told in outbox.items() if key != "forge"}, indent=1)
+
     def final(self) -> dict[str, str]:
         """Return all that can be seen in the end, without what is another at each time."""
         found = {f"ledger {path}": text.decode() for path, text in self.ledger().items()}
@@ -262,6 +273,7 @@ class World:
         found |= {f"comments of #{number}": str(times) for number, times in comments.items()}
         for number, body in self.comments():
             found[f"comment on #{number} {body.splitlines()[0]}"] = body
+        found |= {"ledger outbox.json": self._outbox()}
         jobs = sorted(f"{job.run_id} {job.attempt} {job.state}" for job in self.jobs.jobs)
         return {"jobs": "\n".join(jobs)} | {key: masked(text) for key, text in found.items()}
 

@@ -62,7 +62,11 @@ class ForkedRunner:
         )
 
     def run(self, root: Path, *arguments: str, watch: Watch | None = None, **more: Any) -> Answer:
-        """Run the command line in the clone `root`; `more` is `environment` and `launcher`."""
+        """Run the command line in the clone `root`.
+
+        `more` is its `environment`, the folder of its `launcher`, and its `patience`: for how many
+        seconds it waits for a remote.
+        """
         out, err = self._output / "out", self._output / "err"
         request = {
             "arguments": list(arguments),
@@ -124,6 +128,8 @@ def _be_the_command(request: dict[str, Any]) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     _take_launcher(Path(request["launcher"]))
+    if request["patience"]:
+        _wait_for_remotes(request["patience"])
     if request["watch"]:
         watch_from(request["watch"]).start()
     code = 70
@@ -136,6 +142,14 @@ def _be_the_command(request: dict[str, Any]) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _wait_for_remotes(seconds: float) -> None:
+    from runner.git.repository import Repository
+
+    defaults = Repository.__init__.__kwdefaults__
+    assert defaults
+    defaults["network_seconds"] = seconds
 
 
 def _take_launcher(folder: Path) -> None:
