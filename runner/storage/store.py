@@ -7,15 +7,17 @@ then a rename); a bucket's put is atomic by itself.
 from __future__ import annotations
 
 import errno
+import functools
+import inspect
 import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from runner.errors import OutsideError, Refused, RunnerError
 from runner.parallel import in_background
@@ -31,7 +33,6 @@ ANSWER_SECONDS = 120.0
 fetching whole files takes as long as it takes."""
 
 Names = list[str]
-T = TypeVar("T")
 
 
 def is_url(location: str) -> bool:
@@ -89,7 +90,7 @@ class RunStore:
         """Write a file, replacing what was there; readers see the old or the new one, whole."""
         with self._outside("put", name):
             if self._folder is None:
-                self._ask(lambda: self._remote().pipe_file(self.url(name), content))
+                self._ask("pipe_file", self.url(name), content)
                 return
             path = self._new_path(name)
             with staged(path) as temporary:
@@ -103,7 +104,7 @@ class RunStore:
         """
         with self._outside("create", name):
             if self._folder is None:
-                return self._ask(lambda: self._create_remote(name, content))
+                return self._create_remote(name, content)
             try:
                 create(self._new_path(name), content)
             except FileExistsError:
@@ -117,12 +118,12 @@ class RunStore:
 
     def _create_object(self, name: str, content: bytes) -> bool:
         try:
-            self._remote().pipe_file(self.url(name), content, mode="create")
+            self._ask("pipe_file", self.url(name), content, mode="create")
         except FileExistsError:
             return False
         except OSError as error:
             # What s3fs makes of "precondition failed" where the server does not say which.
-            if error.errno == errno.EINVAL and self._remote().exists(self.url(name)):
+            if error.errno == errno.EINVAL and self._ask("exists", self.url(name)):
                 return False
             raise
         return True
@@ -137,7 +138,7 @@ class RunStore:
         probe = f"{TEMPORARY}{uuid.uuid4().hex}"
         if known:
             known = self._create_object(probe, b"1") and not self._create_object(probe, b"2")
-            self._remote().rm_file(self.url(probe))
+            self._remove(probe)
         if not known:
             cure = f"use a folder, or a store of these kinds: {', '.join(sorted(EXCLUSIVE))}"
             raise Refused(f"run store {self._url} cannot create an object exclusively", cure=cure)
@@ -148,7 +149,7 @@ class RunStore:
         with self._outside("get", name):
             try:
                 if self._folder is None:
-                    content: bytes = self._ask(lambda: self._remote().cat_file(self.url(name)))
+                    content: bytes = self._ask("cat_file", self.url(name))
                     return content
                 return Path(self.url(name)).read_bytes()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -158,7 +159,7 @@ class RunStore:
         """Return whether there is a file or folder of this name."""
         with self._outside("exists", name):
             if self._folder is None:
-                return bool(self._ask(lambda: self._remote().exists(self.url(name))))
+                return bool(self._ask("exists", self.url(name)))
             return Path(self.url(name)).exists()
 
     def modified(self, name: str) -> datetime | None:
@@ -169,7 +170,7 @@ class RunStore:
         with self._outside("modified", name):
             try:
                 if self._folder is None:
-                    at: datetime = self._ask(lambda: self._remote().modified(self.url(name)))
+                    at: datetime = self._ask("modified", self.url(name))
                     return at.astimezone(UTC)
                 seconds = Path(self.url(name)).stat().st_mtime
                 return datetime.fromtimestamp(seconds, UTC)
@@ -189,7 +190,7 @@ class RunStore:
         """Return the sorted names of all files below the folder `prefix`, or that one file."""
         with self._outside("list", prefix):
             if self._folder is None:
-                return self._ask(lambda: self._list_remote(prefix))
+                return self._list_remote(prefix)
             start = Path(self.url(prefix))
             found = [start] if start.is_file() else start.rglob("*")
             names = [str(path.relative_to(self._folder)) for path in found if path.is_file()]
@@ -198,7 +199,7 @@ class RunStore:
     def _list_remote(self, prefix: str) -> Names:
         system = self._remote()
         base = system._strip_protocol(self._url).rstrip("/")
-        found = system.find(self.url(prefix))
+        found = self._ask("find", self.url(prefix))
         return sorted(str(path)[len(base) + 1 :] for path in found)
 
     def upload(self, source: Path, name: str) -> None:
@@ -246,7 +247,7 @@ class RunStore:
             raise Refused("the whole run store is not deleted at once")
         with self._outside("delete", prefix):
             if self._folder is None:
-                for name in self._ask(lambda: self._list_remote(prefix)):
+                for name in self._list_remote(prefix):
                     self._remove(name)
                 return
             path = Path(self.url(prefix))
@@ -270,16 +271,24 @@ class RunStore:
         return self._system
 
     def _remove(self, name: str) -> None:
-        self._ask(lambda: self._remote().rm_file(self.url(name)))
+        self._ask("rm_file", self.url(name))
 
-    def _ask(self, call: Callable[[], T]) -> T:
-        """Return what `call` gets from the bucket's driver, within ANSWER_SECONDS."""
-        answer = in_background(call)
+    def _ask(self, verb: str, *given: Any, **more: Any) -> Any:
+        """Return what the bucket's driver answers to `verb`, within ANSWER_SECONDS.
+
+        A request that takes longer is given up, and not only waited for no longer: carried out
+        late, it would undo what came after it.
+        """
+        system = self._remote()
+        request = getattr(system, f"_{verb}", None)
         try:
-            return answer.result(ANSWER_SECONDS)
+            if inspect.iscoroutinefunction(request):
+                from fsspec.asyn import sync
+
+                return sync(system.loop, request, *given, timeout=ANSWER_SECONDS, **more)
+            ask = functools.partial(getattr(system, verb), *given, **more)
+            return in_background(ask).result(ANSWER_SECONDS)
         except TimeoutError as error:
-            if answer.done():
-                raise
             raise TimeoutError(f"no answer for {ANSWER_SECONDS:.0f} s") from error
 
     @contextmanager

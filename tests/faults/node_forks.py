@@ -134,11 +134,13 @@ def _node(asked: dict[str, Any]) -> int:
 def _hurry() -> None:
     """Look more often, so that a training of a second is followed like one of hours."""
     from runner.node import data, patience, program, training
+    from runner.storage import store
 
     program.BEAT_SECONDS = 0.05
     training.SAMPLE_SECONDS = 0.3
     patience.FIRST_PAUSE = 0.05
-    patience.STORE_PATIENCE = float(os.environ.get("FAULT_PATIENCE", "60"))
+    patience.STORE_PATIENCE = 60.0
+    store.ANSWER_SECONDS = float(os.environ.get("FAULT_ANSWER", "60"))
     data.subprocess = _Subprocess  # type: ignore[attr-defined]
 
 
