@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counting import CountingLauncher
 from benchmarks.large import is_upstream
 from runner.apply import claim
 from runner.ledger.branch import Changes, Draft, Snapshot
@@ -26,17 +27,6 @@ BEGIN = datetime(2025, 11, 3, 8, tzinfo=UTC)
 YEAR = timedelta(days=365)
 _AS_WRITTEN = "%Y-%m-%dT%H:%M:%SZ"
 PACKAGES = ("verl", "torch", "vllm", "ray", "transformers", "accelerate", "numpy", "wandb")
-
-
-class CountingLauncher:
-    """A launcher as far as claims need one; it starts nothing."""
-
-    name = "skypilot"
-    is_remote = True
-    unseen = 0.0
-
-    def endpoint(self) -> str:
-        return "https://sky.example.invalid default"
 
 
 def write_history(root: Path) -> None:
@@ -89,11 +79,11 @@ def _failed(attempt: Attempt, begin: datetime) -> Attempt:
         outcome="failed",
         reason="its trainer exited with code 1 at step 137 of 400: CUDA out of memory",
         cure="lower rollout.gpu_memory, or training.tokens_per_gpu; then runner retry",
-        ended_at=_written(begin + timedelta(hours=3)),
-        started_at=_written(begin + timedelta(minutes=9)),
+        ended_at=written(begin + timedelta(hours=3)),
+        started_at=written(begin + timedelta(minutes=9)),
         step=137,
         steps=400,
-        stays=[_stay(3 * 3600.0, 137)],
+        stays=[stay(3 * 3600.0, 137)],
         cost_usd=53.76,
         metrics={"reward/mean": 0.31, "time/step": 61.2},
         environment=_environment(),
@@ -111,11 +101,11 @@ def _succeeded(attempt: Attempt, record: RunRecord, begin: datetime) -> Attempt:
         _at(attempt, begin),
         "ended",
         outcome="succeeded",
-        ended_at=_written(begin + timedelta(hours=7, seconds=digest[1])),
-        started_at=_written(begin + timedelta(minutes=9)),
+        ended_at=written(begin + timedelta(hours=7, seconds=digest[1])),
+        started_at=written(begin + timedelta(minutes=9)),
         step=400,
         steps=400,
-        stays=[_stay(7 * 3600.0, 400)],
+        stays=[stay(7 * 3600.0, 400)],
         cost_usd=round(125.44 + digest[1] / 100, 2),
         metrics=_metrics(accuracy, digest),
         judgements=[expected],
@@ -127,14 +117,16 @@ def _succeeded(attempt: Attempt, record: RunRecord, begin: datetime) -> Attempt:
 
 def _at(attempt: Attempt, begin: datetime) -> Attempt:
     job = f"{attempt.nonce}-job"
-    return attempt.model_copy(update={"claimed_at": _written(begin), "job": job})
+    return attempt.model_copy(update={"claimed_at": written(begin), "job": job})
 
 
-def _written(moment: datetime) -> str:
+def written(moment: datetime) -> str:
+    """Return a moment as the ledger writes it."""
     return moment.strftime(_AS_WRITTEN)
 
 
-def _stay(seconds: float, last_step: int) -> dict[str, Any]:
+def stay(seconds: float, last_step: int) -> dict[str, Any]:
+    """Return a stretch on one rented machine."""
     usd = round(seconds * 17.92 / 3600, 2)
     stay = Stay(
         where="gcp/us-central1", seconds=seconds, usd=usd, first_step=1, last_step=last_step

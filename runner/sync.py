@@ -30,9 +30,9 @@ from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
 from runner.launching.candidates import moved
 from runner.ledger.branch import Changes, Draft, Snapshot
-from runner.ledger.documents import experiment_of
+from runner.ledger.documents import experiment_of, spec_path
 from runner.ledger.record import Attempt, RunRecord
-from runner.parallel import in_background
+from runner.parallel import in_background, in_parallel
 from runner.policy.secrecy import redactor
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.storage.runfolder import LAUNCHER_LOG, attempt_folder
@@ -41,6 +41,8 @@ from runner.workspace import Workspace
 
 KEPT_LINES = 5000
 """Of what a launcher printed of a job, the last ones, that are kept in the run store."""
+REQUESTS = 16
+"""Runs that the run store is asked about at once."""
 LOG_SECONDS = 60.0
 """For a launcher to give them: a server that hangs must not keep the other runs from being told."""
 _NO_MOVES: Mapping[str, RunRecord] = MappingProxyType({})
@@ -68,12 +70,31 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     snapshot = workspace.ledger.fetch() if fetch else workspace.ledger.snapshot()
     records = adopt_claims(launcher, snapshot.records(snapshot.active()))
     records, statuses = adopt_twins(launcher, records, ask(launcher, records.values()))
-    observed = {i: observe(workspace, snapshot, r, statuses[i]) for i, r in records.items()}
+    observed = _observe_all(workspace, snapshot, records, statuses)
     observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
     synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
     launcher.keep_prices()
     return synced
+
+
+def _observe_all(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    records: Mapping[str, RunRecord],
+    statuses: Mapping[str, JobStatus],
+) -> dict[str, Attempt]:
+    """Return the newest attempts as they are now; many requests of a bucket are under way at once.
+
+    Raises OutsideError when the run store does not answer.
+    """
+    snapshot.read_shards(spec_path(run_id) for run_id in records)  # read by one process
+
+    def look(run: RunRecord) -> Attempt:
+        return observe(workspace, snapshot, run, statuses[run.run_id])
+
+    seen = in_parallel(look, records.values(), REQUESTS)
+    return {run_id: future.result() for run_id, future in zip(records, seen, strict=True)}
 
 
 def record(
@@ -141,6 +162,8 @@ def _move(
     """Return the records of runs that have waited long enough, with their next attempts."""
     at, found, known = datetime.now(UTC), {}, snapshot.records(observed)
     for run_id, seen in observed.items():
+        if seen.state == "running":
+            continue
         spec, status = experiment_of(snapshot, run_id), statuses.get(run_id, UNKNOWN)
         record = moved(spec, known[run_id], status, seen, at)
         if record is not None:

@@ -136,10 +136,13 @@ def stop_overdue(
     at = datetime.now(UTC)
     for run_id, attempt in observed.items():
         age = (at - datetime.fromisoformat(attempt.claimed_at)).total_seconds()
-        if attempt.state == "ended" or not attempt.job or age < GRACE_SECONDS:
+        is_running = attempt.state != "ended" and statuses[run_id].state == "running"
+        if not is_running or not attempt.job or age < GRACE_SECONDS:
             continue
-        folder = attempt_folder(workspace, records[run_id])
         spec = experiment_of(snapshot, run_id)
+        if spec.budget is None and age < spec.resources.max_duration + GRACE_SECONDS:
+            continue  # whatever the run store says
+        folder = attempt_folder(workspace, records[run_id])
         ending = overdue(folder, attempt, spec, statuses[run_id], at)
         if ending or _is_ahead(folder, at):
             # Our clock and the node's may be hours apart: no run is stopped by that.

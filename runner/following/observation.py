@@ -20,6 +20,7 @@ from runner.ledger.costs import costed
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, Outcome, RunRecord, advance, now
 from runner.node import restarts
+from runner.node.channel import HEARTBEAT, RESULT
 from runner.node.task import EXIT_OUTSIDE, Evidence
 from runner.report.judge import judge, judge_expectations
 from runner.spec.experiment import Experiment
@@ -120,7 +121,7 @@ def observe(
     Raises OutsideError when the run store does not answer.
     """
     folder = attempt_folder(workspace, run)
-    if folder.result() is None and status.state == "ended":
+    if not folder.has(RESULT) and status.state == "ended":
         folder = folder.newest()  # asked again: it may have ended in between
     seen = _observed(workspace, snapshot, run, folder, status)
     is_new = seen.state != run.latest.state or len(folder.epochs) != len(seen.stays)
@@ -148,7 +149,10 @@ def _observed(
     folder: AttemptFolder,
     status: JobStatus,
 ) -> Attempt:
-    attempt, beat, result = run.latest, folder.heartbeat(), folder.result()
+    attempt = run.latest
+    # What the listing does not show is not asked for: most runs cost two requests of a bucket.
+    beat = folder.heartbeat() if folder.has(HEARTBEAT) else None
+    result = folder.result() if folder.has(RESULT) else None
     if result is not None:
         evidence = folder.evidence()
         if evidence is None or result.exit_code == EXIT_OUTSIDE:

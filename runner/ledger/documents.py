@@ -13,6 +13,11 @@ SPEC = "spec.json"
 IDENTITY = "identity.json"
 
 
+def spec_path(run_id: str) -> str:
+    """Return where the run's resolved spec is on the ledger branch."""
+    return f"{folder(run_id)}/{SPEC}"
+
+
 def identity_payload(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
     """Return what the run's identity was made of; empty when the ledger does not say."""
     return _document(snapshot, run_id, IDENTITY)

@@ -2,8 +2,8 @@
 
 The newest come first, and in each folder the best value of each metric is set in bold. Beyond a
 screenful they stand by the first folder of their names, and a registry with many has a page per
-folder, since forges do not render a file without limit: GitHub stops at 512 KB. The rows are kept beside the
-pages: see `runner.report.boards`.
+folder, since forges do not render a file without limit: GitHub stops at 512 KB. The rows are
+kept beside the pages: see `runner.report.boards`.
 """
 
 from __future__ import annotations

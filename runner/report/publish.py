@@ -11,6 +11,7 @@ from runner.ledger.documents import experiment_of
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, read_outbox
 from runner.ledger.record import RunRecord, folder, now
+from runner.ledger.sharing import shared_by
 from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
 from runner.report.boards import leaderboard_files
@@ -172,7 +173,9 @@ def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
 def experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
     """Return the experiments that stand for a changed run: two files of one identity share one."""
     sharing = [
-        n for n, e in snapshot.experiments().items() if not changed.keys().isdisjoint(e.runs)
+        name
+        for name in shared_by(snapshot, changed)
+        if not changed.keys().isdisjoint(_runs_of(snapshot, name))
     ]
     return list(dict.fromkeys((*(record.experiment for record in changed.values()), *sharing)))
 

@@ -41,6 +41,7 @@ class AttemptFolder:
         """Read from `store`, the run's folder."""
         self.store = store
         self.attempt = attempt
+        self._names = frozenset(store.list(attempt))
         self.epochs = sorted(self._epochs())
 
     def newest(self) -> AttemptFolder:
@@ -48,13 +49,17 @@ class AttemptFolder:
         return AttemptFolder(self.store, self.attempt)
 
     def _epochs(self) -> set[int]:
-        parts = (name.split("/")[1] for name in self.store.list(self.attempt) if "/" in name)
+        parts = (name.split("/")[1] for name in self._names if "/" in name)
         return {int(match[1]) for part in parts if (match := _EPOCH.fullmatch(part))}
 
     @property
     def prefix(self) -> str:
         """The newest epoch's folder."""
         return f"{self.attempt}/epoch-{self.epochs[-1] if self.epochs else 1}"
+
+    def has(self, name: str) -> bool:
+        """Whether the newest epoch had a file of this name when the folder was listed."""
+        return f"{self.prefix}/{name}" in self._names
 
     def read(self, name: str) -> bytes | None:
         """Return a file of the newest epoch."""

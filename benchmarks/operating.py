@@ -1,0 +1,49 @@
+"""One operation on a large registry, in a process of its own, so that its memory can be told.
+
+    python -m benchmarks.operating apply|sync ROOT [STORE]
+
+Prints, as JSON, its seconds and what it asked of others. The launcher only counts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.counting import CountingLauncher, counted
+from runner.apply import apply
+from runner.forges.none import NoForge
+from runner.sync import sync
+from runner.workspace import Workspace, open_workspace
+
+
+def operate(verb: str, workspace: Workspace, launcher: CountingLauncher) -> dict[str, Any]:
+    """Do it and return its seconds and counts."""
+    started: Any = launcher
+    verbs: dict[str, Callable[..., Any]] = {"apply": apply, "sync": sync}
+    begin = time.perf_counter()
+    with counted() as counts:
+        verbs[verb](workspace, started, NoForge())
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, **counts, **{f"launcher {n}": c for n, c in launcher.calls.items()}}
+
+
+def opened(root: Path, store: str | None = None) -> Workspace:
+    """Return the registry at `root`, with another run store if one is given."""
+    workspace = open_workspace(root)
+    if store is None:
+        return workspace
+    registry = workspace.registry.model_copy(update={"run_store": store})
+    return workspace._replace(registry=registry)
+
+
+if __name__ == "__main__":
+    print(
+        json.dumps(
+            operate(sys.argv[1], opened(Path(sys.argv[2]), *sys.argv[3:]), CountingLauncher())
+        )
+    )
