@@ -160,8 +160,9 @@ def _announce(workspace: Workspace, forge: Forge, applied: Applied) -> None:
     An apply that was interrupted may not have come to tell of its runs, so all that were launched
     from this commit and go on are told of; what is told already costs no request.
     """
-    plan, snapshot = applied.plan, workspace.ledger.snapshot()
-    if plan is not None:
+    plan = applied.plan
+    if plan is not None:  # else nothing was done, and a new clone has not seen the ledger
+        snapshot = workspace.ledger.snapshot()
         new = [action.experiment for action in plan.actions if action.action == "launch"]
         going = snapshot.records(snapshot.active()).values()
         mine = [record.experiment for record in going if record.latest.commit == plan.head]

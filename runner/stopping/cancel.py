@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 
 from runner.errors import OutsideError, Refused
+from runner.following.observation import observe
 from runner.forges.base import Forge
 from runner.launchers.base import Launcher
 from runner.launching.tasks import job_name
@@ -82,14 +84,19 @@ def give_up(workspace: Workspace, forge: Forge, name: str, why: str = "") -> Run
     """Write into the ledger that a run is lost whose machine is gone for good.
 
     Only a person can know that, or the job of CI that takes the run with it, which says `why`.
+    One whose result is in the run store has ended as that says, and is not trained again.
     Raises Refused when the run has ended.
     """
     snapshot = workspace.ledger.fetch()
     run = snapshot.find(name)
     if run.latest.state == "ended":
         raise Refused(f"run {run.run_id} has ended already: {run.latest.outcome}")
-    reason = why or f"given up by hand: what ran on {run.latest.endpoint} is gone"
-    lost = advance(run.latest, "ended", outcome="lost", reason=reason, ended_at=now())
+    lost = run.latest
+    with contextlib.suppress(OutsideError):
+        lost = observe(workspace, snapshot, run)
+    if lost.state != "ended":
+        reason = why or f"given up by hand: what ran on {run.latest.endpoint} is gone"
+        lost = advance(run.latest, "ended", outcome="lost", reason=reason, ended_at=now())
     try:
         record(workspace, forge, snapshot, {run.run_id: lost})
     except OutsideError:  # the run store may be what is gone; its pages come with the next change

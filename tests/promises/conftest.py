@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / folder) for folder in ("github", "ledger", "e2e")]
+sys.path[:0] = [str(TESTS / folder) for folder in ("faults", "github", "ledger")]
 
 SEED = "ROLLBOOK_TEST_SEED"
 """Environment variable with the seed; without it each run of the tests takes another one."""
