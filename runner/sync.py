@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -41,6 +42,8 @@ from runner.workspace import Workspace
 
 KEPT_LINES = 5000
 """Of what a launcher printed of a job, the last ones, that are kept in the run store."""
+PORTION = 100
+"""Runs written in one commit: drawing their plots takes a while, in which nobody else may write."""
 REQUESTS = 16
 """Runs that the run store is asked about at once."""
 LOG_SECONDS = 60.0
@@ -118,30 +121,49 @@ def record(
         if run_id in moves or _is_news(known[run_id].latest, attempt)
     }
     written: list[RunRecord] = []
-
-    def step(newest: Snapshot) -> Changes:
-        draft = Draft(newest)
-        written.clear()
-        for run_id, after in changed.items():
-            current = newest.record(run_id)
-            # Decided from what was seen: somebody else may have been faster.
-            if current == known[run_id]:
-                written.append(after)
-                draft.put_record(after)
-        publish = published_files if pages else outbox_files
-        for path, content in publish(workspace, newest, written).items():
-            draft.put(path, content)
-        told = ", ".join(f"{r.run_id} {r.latest.outcome or r.latest.state}" for r in written)
-        return draft.changes(f"Run {told}")
-
-    if changed:
-        snapshot = workspace.ledger.transact(step)
+    for some in _portions(changed):
+        snapshot, done = _write(workspace, known, some, pages=pages)
+        written += done
     active = tuple(snapshot.active())
     claimed = tuple(record.run_id for record in written if record.run_id in moves)
     if not has_listener(workspace):
         return Synced(tuple(written), active, claimed)
     names = experiments_of(snapshot, snapshot.records(observed))
     return Synced(tuple(written), active, claimed, announce(workspace, forge, snapshot, names))
+
+
+def _portions(changed: Mapping[str, RunRecord]) -> Iterator[dict[str, RunRecord]]:
+    """Yield what is written in one commit each: what comes after it cannot be lost with it."""
+    records = iter(changed.items())
+    while some := dict(itertools.islice(records, PORTION)):
+        yield some
+
+
+def _write(
+    workspace: Workspace,
+    known: Mapping[str, RunRecord],
+    changed: Mapping[str, RunRecord],
+    *,
+    pages: bool,
+) -> tuple[Snapshot, list[RunRecord]]:
+    """Write what became of runs that were as in `known`; return the ledger, and what was written.
+
+    Somebody else may have been faster: then his word stays, as ours was decided from the former.
+    """
+    written: list[RunRecord] = []
+
+    def step(newest: Snapshot) -> Changes:
+        draft, current = Draft(newest), newest.records(changed)
+        written[:] = [run for i, run in changed.items() if current.get(i) == known[i]]
+        for run in written:
+            draft.put_record(run)
+        publish = published_files if pages else outbox_files
+        for path, content in publish(workspace, newest, written).items():
+            draft.put(path, content)
+        told = ", ".join(f"{r.run_id} {r.latest.outcome or r.latest.state}" for r in written)
+        return draft.changes(f"Run {told}")
+
+    return workspace.ledger.transact(step), written
 
 
 def _is_news(before: Attempt, after: Attempt) -> bool:

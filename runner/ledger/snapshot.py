@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from runner.errors import Refused
 from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
+from runner.ledger.mending import unreadable
 from runner.ledger.record import RunRecord, folder
 from runner.ledger.settled import Settled, read_settled, settled_paths
 from runner.ledger.standing import Standing, read_standings, standing_paths
@@ -26,7 +26,11 @@ LINEAGE = "lineage"
 
 _FEW = 200
 """Up to here, looking paths up one by one is cheaper than listing the tree."""
+_ACTIVE = TypeAdapter(dict[str, int])
+_APPLIED = TypeAdapter(dict[str, str | None])
 _PREFIX = re.compile(r"[0-9a-f]{4,12}")
+
+T = TypeVar("T")
 
 
 def record_path(run_id: str) -> str:
@@ -37,11 +41,19 @@ def record_path(run_id: str) -> str:
 class Snapshot:
     """What the ledger said at one commit; without a commit it is empty."""
 
-    def __init__(self, repository: Repository, commit: str | None) -> None:
-        """Look at `commit` of `repository`; nothing is read before it is asked for."""
+    def __init__(self, repository: Repository, commit: str | None, home: str = "") -> None:
+        """Look at `commit` of `repository`; nothing is read before it is asked for.
+
+        `home` tells `git push` where the ledger is.
+        """
         self.commit = commit
         self._repository = repository
+        self._home = home
         self._content: dict[str, bytes | None] = {}
+
+    def afresh(self) -> Snapshot:
+        """Return the same ledger, without what was read of it: for one part of many."""
+        return Snapshot(self._repository, self.commit)
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at `path`, None when there is none."""
@@ -90,10 +102,7 @@ class Snapshot:
         return {paths[path]: self._parse_record(path, text) for path, text in found.items()}
 
     def _parse_record(self, path: str, content: bytes) -> RunRecord:
-        try:
-            return RunRecord.from_json(content)
-        except ValidationError as error:
-            raise self._unreadable(path, str(error.errors()[0]["msg"])) from error
+        return self.parsed(path, content, RunRecord.from_json)
 
     @cached_property
     def standings(self) -> dict[str, Standing]:
@@ -115,15 +124,20 @@ class Snapshot:
 
     def active(self) -> dict[str, int]:
         """Return the attempt number of each run that may still be going on."""
-        return dict(self._json(ACTIVE) or {})
+        content = self.read(ACTIVE) if self.commit else b"{}"
+        # A ledger without this file is no ledger on which nothing goes on.
+        return self.parsed(ACTIVE, content or b"", _ACTIVE.validate_json)
 
     def applied(self) -> str | None:
         """Return the last commit that was reconciled, None before the first."""
-        return (self._json(APPLIED) or {}).get("commit")
+        return self._applied().get("commit")
 
     def applied_before(self) -> str | None:
         """Return the commit that was reconciled before that one, None where there was none."""
-        return (self._json(APPLIED) or {}).get("before")
+        return self._applied().get("before")
+
+    def _applied(self) -> dict[str, str | None]:
+        return self.parsed(APPLIED, self.read(APPLIED) or b"{}", _APPLIED.validate_json)
 
     def experiment(self, name: str) -> ExperimentEntry | None:
         """Return what is known of the experiment, None when it was never reconciled."""
@@ -145,23 +159,16 @@ class Snapshot:
         return {entry.name: entry for entry in entries}
 
     def _parse_entry(self, path: str, content: bytes) -> ExperimentEntry:
-        try:
-            return ExperimentEntry.model_validate_json(content)
-        except ValidationError as error:
-            raise self._unreadable(path, str(error.errors()[0]["msg"])) from error
+        return self.parsed(path, content, ExperimentEntry.model_validate_json)
 
-    def _json(self, path: str) -> Any:
-        content = self.read(path)
+    def parsed(self, path: str, content: bytes, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of the file at `path`; raises Refused, with the way back."""
         try:
-            return None if content is None else json.loads(content)
+            return parse(content)
         except ValueError as error:
-            raise self._unreadable(path, str(error)) from error
-
-    def _unreadable(self, path: str, why: str) -> Refused:
-        return Refused(
-            f"{path} of the ledger cannot be read: {why}",
-            cure=f"git show {self.commit}:{path}   shows it; a newer runner may have written it",
-        )
+            raise unreadable(
+                self._repository, self.commit, path, error, parse, self._home
+            ) from error
 
     def find(self, run: str) -> RunRecord:
         """Return the run that a person means by `run`.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner import screen
 from runner.launchers.base import JobStatus
 from runner.launching.candidates import coming
 from runner.ledger.branch import Snapshot
-from runner.ledger.documents import experiment_of
+from runner.ledger.documents import experiment_of, resolved_spec, spec_path
+from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord
+from runner.ledger.snapshot import record_path
 from runner.planning.asked import newest_snapshot
 from runner.report.curves import read_curves
 from runner.report.experiment_page import experiment_page, groups_of
-from runner.report.headline import headline_metric
+from runner.report.headline import headline_metric, recorded_headline
 from runner.report.markdown import to_markdown
 from runner.report.notation import number
 from runner.report.outcome import describe, progress
@@ -28,6 +31,8 @@ from runner.spec.experiment import Run
 from runner.storage.runfolder import AttemptFolder, attempt_folder, curves_of
 from runner.workspace import Workspace
 
+PORTION = 500
+"""Experiments that are read at once, and forgotten before the next."""
 WATCH_SECONDS = 5.0
 """Between looks of `status --watch`."""
 
@@ -65,30 +70,43 @@ def job_row(part: AttemptFolder, title: str, run: Run, status: JobStatus) -> Pro
     )
 
 
-def listed(workspace: Workspace, snapshot: Snapshot, *, all_runs: bool) -> list[RunRecord]:
-    """Return the runs of the present specs, or of all times, by experiment.
+class Listed(NamedTuple):
+    """A run, and the part of the ledger that was read for it."""
+
+    record: RunRecord
+    snapshot: Snapshot
+
+
+def listed(workspace: Workspace, snapshot: Snapshot, *, all_runs: bool) -> Iterator[Listed]:
+    """Yield the runs of the present specs, or of all times, by experiment.
 
     A run that two files share is listed under the name of each, and judged by what each expects.
     """
-    found: list[RunRecord] = []
-    for entry in snapshot.experiments().values():
-        former = [run_id for run_id in entry.history if run_id not in entry.runs]
-        records = [
-            *(snapshot.records(former).values() if all_runs else ()),
-            *judged_records(workspace, snapshot, entry),
-        ]
-        found.extend(record.model_copy(update={"experiment": entry.name}) for record in records)
-    return found
+    entries = iter(snapshot.experiments().values())
+    while some := tuple(itertools.islice(entries, PORTION)):
+        part = snapshot.afresh()
+        ids = [run_id for one in some for run_id in (one.history if all_runs else one.runs)]
+        part.read_shards(path(run_id) for run_id in ids for path in (record_path, spec_path))
+        for entry in some:
+            for record in _runs_of(workspace, part, entry, all_runs=all_runs):
+                yield Listed(record.model_copy(update={"experiment": entry.name}), part)
+
+
+def _runs_of(
+    workspace: Workspace, snapshot: Snapshot, entry: ExperimentEntry, *, all_runs: bool
+) -> tuple[RunRecord, ...]:
+    former = [run_id for run_id in entry.history if run_id not in entry.runs]
+    return (
+        *(snapshot.records(former).values() if all_runs else ()),
+        *judged_records(workspace, snapshot, entry),
+    )
 
 
 def status_document(workspace: Workspace, *, all_runs: bool) -> dict[str, Any]:
     """Return the JSON of `status --json`."""
     snapshot = newest_snapshot(workspace)
-    return {
-        "runs": [
-            _entry(workspace, record) for record in listed(workspace, snapshot, all_runs=all_runs)
-        ]
-    }
+    runs = listed(workspace, snapshot, all_runs=all_runs)
+    return {"runs": [_entry(workspace, run.record) for run in runs]}
 
 
 def _entry(workspace: Workspace, record: RunRecord) -> dict[str, Any]:
@@ -147,9 +165,11 @@ def watch_status(workspace: Workspace, *, all_runs: bool) -> None:
 def _table(workspace: Workspace, *, all_runs: bool) -> tuple[list[tuple[str, ...]], bool]:
     """Return the cells of all listed runs, and whether one of them goes on."""
     snapshot = newest_snapshot(workspace)
-    records = listed(workspace, snapshot, all_runs=all_runs)
-    rows = [_cells(workspace, snapshot, record) for record in records]
-    return rows, any(record.is_active for record in records)
+    rows, active = [], False
+    for record, part in listed(workspace, snapshot, all_runs=all_runs):
+        rows.append(_cells(workspace, part, record))
+        active = active or record.is_active
+    return rows, active
 
 
 _HEADER = ("EXPERIMENT", "SEED", "RUN", "STEP", "METRIC", "SINCE", "COST", "STATE")
@@ -186,7 +206,7 @@ def _cells(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> tuple
         seen = {"step": row.step, "steps": row.steps, "cost_usd": row.usd}
         attempt = attempt.model_copy(update=seen)
     metrics = {row.metric: row.values[-1]} if row and row.values else attempt.metrics
-    name = headline_metric(experiment_of(snapshot, record.run_id), metrics)
+    name = recorded_headline(resolved_spec(snapshot, record.run_id), metrics)
     since = attempt.ended_at or attempt.waiting_since or attempt.started_at or attempt.claimed_at
     return (
         record.experiment,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from runner.spec.experiment import Experiment
 
@@ -16,16 +18,26 @@ def candidates(spec: Experiment) -> tuple[str, ...]:
     The first metric that `expect` names; else a validation set's accuracy, then its reward, then
     its accuracy on pairs, in the order of the spec's sets; else one of training.
     """
-    expected = [expectation.metric for expectation in spec.expect[:1]]
-    sets = spec.data.val if spec.data else {}
-    validated = [f"val/{name}/{kind}" for kind in _VALIDATED for name in sets]
-    names = [*expected, *validated, "reward/mean", "preference/accuracy", "val/loss", "train/loss"]
-    return tuple(dict.fromkeys(names))
+    return _candidates((one.metric for one in spec.expect), spec.data.val if spec.data else ())
 
 
 def headline_metric(spec: Experiment, measured: Collection[str]) -> str | None:
     """Return the first of the candidates that was measured; none when none of them was."""
     return next((name for name in candidates(spec) if name in measured), None)
+
+
+def recorded_headline(spec: Mapping[str, Any], measured: Collection[str]) -> str | None:
+    """Return `headline_metric` of a spec as the ledger has it, without reading the rest of it."""
+    expected = (next(iter(one)) for one in spec.get("expect") or ())
+    names = _candidates(expected, (spec.get("data") or {}).get("val") or ())
+    return next((name for name in names if name in measured), None)
+
+
+def _candidates(expected: Iterable[str], sets: Iterable[str]) -> tuple[str, ...]:
+    known = list(sets)
+    validated = [f"val/{name}/{kind}" for kind in _VALIDATED for name in known]
+    trained = ("reward/mean", "preference/accuracy", "val/loss", "train/loss")
+    return tuple(dict.fromkeys((*itertools.islice(expected, 1), *validated, *trained)))
 
 
 def training_metric(spec: Experiment) -> str | None:

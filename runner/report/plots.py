@@ -8,6 +8,7 @@ own background, so it reads the same on a light and on a dark page.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,9 @@ _INK, _GRID, _MEAN = "#3d4450", "#e3e6ea", "#1b1f24"
 _POINTS_PER_LINE = 200
 _POINTS_PER_PICTURE = 600
 _FEW = 8
+_KEPT = 400
+"""Pictures that are kept, of up to 20 KB: what one commit of the ledger draws, and as many more."""
+_kept: dict[bytes, str] = {}
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rollbook",
@@ -83,7 +87,20 @@ def draw_plots(spec: Experiment, seeds: Seeds) -> dict[str, str]:
     if importlib.util.find_spec("matplotlib") is None:
         return {}
     files = {RESULT: result_panels(spec, seeds), HEALTH: health_panels(seeds)}
-    return {path: to_svg(draw(panels, seeds)) for path, panels in files.items() if panels}
+    return {path: _drawn(panels, seeds) for path, panels in files.items() if panels}
+
+
+def _drawn(panels: Sequence[Panel], seeds: Seeds) -> str:
+    """Return the SVG of panels; drawn once, since a run of one seed has its experiment's plots too.
+
+    A commit of the ledger that comes too late is made again, with the same plots.
+    """
+    key = hashlib.sha256(repr((panels, sorted(seeds.items()))).encode()).digest()
+    if key not in _kept:
+        while len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = to_svg(draw(panels, seeds))
+    return _kept[key]
 
 
 def result_panels(spec: Experiment, seeds: Seeds) -> tuple[Panel, ...]:

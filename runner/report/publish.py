@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from runner.ledger.documents import experiment_of
+from runner.ledger.documents import experiment_of, resolved_spec
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, read_outbox
 from runner.ledger.record import RunRecord, folder, now
@@ -203,8 +203,9 @@ def judged_records(
     Their curves are read only where that is not what was judged when the runs ended.
     """
     records = _records(snapshot, entry.runs, changed)
-    specs = [experiment_of(snapshot, record.run_id) for record in records]
-    if all(spec.expect == entry.expect for spec in specs):
+    expect = entry.model_dump(mode="json")["expect"]
+    specs = (resolved_spec(snapshot, record.run_id) for record in records)
+    if all(spec.get("expect", []) == expect for spec in specs):
         return records
     return [report.record for report in reports_of(workspace, snapshot, entry, changed)]
 
