@@ -32,7 +32,9 @@ ATTEMPTS = 24
 """Lost races after which a transaction gives up."""
 REJECTIONS = 4
 """Failed pushes, with nobody else having moved the branch, after which it gives up."""
-LONGEST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_TRIES = 32
+"""The longest pause after a lost race, in times of what the last try took."""
 
 _README = """\
 # Ledger
@@ -120,7 +122,7 @@ class Ledger:
 
     def _verified(self, commit: str) -> Snapshot:
         for root in self._repository.roots(commit):
-            found = Snapshot(self._repository, root).read(LINEAGE)
+            found = self._at(root).read(LINEAGE)
             if found is None:
                 raise Refused(
                     f"branch {self._branch} is no ledger: its first commit carries no lineage",
@@ -128,7 +130,11 @@ class Ledger:
                 )
             if found.decode("utf-8", "replace").strip() != self._lineage:
                 raise self._foreign(found.decode("utf-8", "replace").strip())
-        return Snapshot(self._repository, commit)
+        return self._at(commit)
+
+    def _at(self, commit: str) -> Snapshot:
+        there = self._remote.name if self._remote else "."
+        return Snapshot(self._repository, commit, f"{there} HEAD:{self._reference}")
 
     # Writing
 
@@ -147,7 +153,7 @@ class Ledger:
         if failure and self._truth() != root:
             raise self._not_taken(failure)
         self._remember(root)
-        return Snapshot(self._repository, root)
+        return self._at(root)
 
     def _first_files(self) -> dict[str, bytes | None]:
         return {
@@ -166,9 +172,10 @@ class Ledger:
         Raises as `fetch` does, and OutsideError when the branch cannot be moved.
         """
         made: list[str] = []
-        rejections, failure, parent = 0, "", None
-        for pause in _pauses():
-            time.sleep(pause)
+        rejections, failure, parent, took = 0, "", None, 0.0
+        for attempt in range(ATTEMPTS):
+            time.sleep(_pause(attempt, took))
+            began = time.monotonic()
             snapshot = self.fetch()
             if self._has_landed(made, snapshot):
                 return snapshot
@@ -183,7 +190,8 @@ class Ledger:
             made.append(self._commit(parent, files, changes.message or message))
             failure = self._publish(made[-1], parent)
             if not failure:
-                return Snapshot(self._repository, made[-1])
+                return self._at(made[-1])
+            took = time.monotonic() - began
         raise self._not_taken(failure)
 
     def _has_landed(self, made: Iterable[str], snapshot: Snapshot) -> bool:
@@ -252,11 +260,14 @@ class Ledger:
         )
 
 
-def _pauses() -> Iterable[float]:
-    """Yield how long to wait before each attempt: at once, then longer, never in step."""
-    for attempt in range(ATTEMPTS):
-        longest = min(LONGEST_PAUSE_S, 0.05 * 2**attempt) if attempt else 0.0
-        yield random.uniform(longest / 2, longest)  # noqa: S311
+def _pause(attempt: int, took: float) -> float:
+    """Return the seconds to wait before a try: none before the first, then longer, never in step.
+
+    `took` is how long the last try took: others who write meanwhile make it lose, so only pauses
+    that get long beside it let everybody have a turn, at a slow remote as at a fast one.
+    """
+    longest = min(LONGEST_PAUSE_S, took * min(2**attempt, _LONGEST_PAUSE_TRIES)) if attempt else 0.0
+    return random.uniform(longest / 2, longest)  # noqa: S311
 
 
 def _real_changes(snapshot: Snapshot, changes: Changes) -> dict[str, bytes | None]:

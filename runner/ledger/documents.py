@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from runner.ledger.record import folder, ledger_json
 from runner.ledger.snapshot import Snapshot
 from runner.spec.experiment import Experiment
 
 SPEC = "spec.json"
 IDENTITY = "identity.json"
+_DOCUMENT = TypeAdapter(dict[str, Any])
 
 
 def spec_path(run_id: str) -> str:
@@ -33,7 +36,12 @@ def experiment_of(snapshot: Snapshot, run_id: str) -> Experiment:
 
     Keys that the format has lost since are passed over: records outlive versions of the runner.
     """
-    return Experiment.model_validate(resolved_spec(snapshot, run_id), extra="ignore")
+    path = f"{folder(run_id)}/{SPEC}"
+    return snapshot.parsed(path, snapshot.read(path) or b"{}", _experiment)
+
+
+def _experiment(content: bytes) -> Experiment:
+    return Experiment.model_validate(json.loads(content), extra="ignore")
 
 
 def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dict[str, bytes]:
@@ -46,5 +54,5 @@ def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dic
 
 
 def _document(snapshot: Snapshot, run_id: str, name: str) -> dict[str, Any]:
-    content = snapshot.read(f"{folder(run_id)}/{name}")
-    return dict(json.loads(content)) if content else {}
+    path = f"{folder(run_id)}/{name}"
+    return snapshot.parsed(path, snapshot.read(path) or b"{}", _DOCUMENT.validate_json)

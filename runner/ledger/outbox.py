@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from runner.errors import Refused
 from runner.forges.base import StatusState
 from runner.ledger.draft import Draft
 from runner.ledger.record import RunRecord, ledger_json
@@ -104,14 +103,7 @@ class Outbox(Section):
 def read_outbox(snapshot: Snapshot) -> Outbox:
     """Return what has still to be told; raises Refused when the file cannot be read."""
     content = snapshot.read(OUTBOX)
-    try:
-        return Outbox() if content is None else Outbox.model_validate_json(content)
-    except ValidationError as error:
-        raise Refused(
-            f"{OUTBOX} of the ledger cannot be read: {error.errors()[0]['msg']}",
-            cure=f"git show {snapshot.commit}:{OUTBOX}   shows it; a newer runner may have "
-            "written it",
-        ) from error
+    return snapshot.parsed(OUTBOX, content or b"{}", Outbox.model_validate_json)
 
 
 def put_outbox(draft: Draft, outbox: Outbox) -> Draft:

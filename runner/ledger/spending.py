@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from runner.errors import Refused
 from runner.ledger.record import Attempt, RunRecord, ledger_json
 from runner.ledger.snapshot import Snapshot
 from runner.spec.section import Section
@@ -57,14 +56,7 @@ def month_of(moment: str) -> str:
 def spent_in(snapshot: Snapshot, month: str) -> dict[str, Spent]:
     """Return what each attempt claimed in `month` takes, by `<run id>/<number>`."""
     path = spending_path(month)
-    content = snapshot.read(path)
-    try:
-        return {} if content is None else _MONTH.validate_json(content)
-    except ValidationError as error:
-        raise Refused(
-            f"{path} of the ledger cannot be read: {error.errors()[0]['msg']}",
-            cure=f"git show {snapshot.commit}:{path}   shows it",
-        ) from error
+    return snapshot.parsed(path, snapshot.read(path) or b"{}", _MONTH.validate_json)
 
 
 def launched_at(snapshot: Snapshot, commit: str) -> list[Spent]:
