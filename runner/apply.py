@@ -25,7 +25,7 @@ from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan
 from runner.planning.footprint import TracedTree
 from runner.planning.moving import check_moved
 from runner.planning.settling import settle
-from runner.planning.tip import check_not_older, require_tip
+from runner.planning.tip import Older, check_not_older, require_tip
 from runner.policy.trust import trusted
 from runner.registry import Registry
 from runner.report.publish import experiment_pages
@@ -62,7 +62,13 @@ def apply(
     tip = require_tip(workspace)
     if tip.superseded_by:
         return Applied(None, (), tip.superseded_by)
-    plan, runs = claim(workspace, launcher, tip.commit, forced, expected)
+    try:
+        plan, runs = claim(workspace, launcher, tip.commit, forced, expected)
+    except Older:
+        tip = require_tip(workspace)  # somebody else may have merged and applied meanwhile
+        if not tip.superseded_by:
+            raise
+        return Applied(None, (), tip.superseded_by)
     launched = submit_claimed(workspace, launcher)
     errors = _cancel_superseded(workspace, launcher, forge, plan, runs)
     return Applied(plan, launched, errors=errors)

@@ -12,6 +12,10 @@ from runner.ledger.branch import Snapshot
 from runner.workspace import Workspace
 
 
+class Older(Refused):
+    """A newer commit was applied already."""
+
+
 class Checkout(NamedTuple):
     """The commit that apply works on."""
 
@@ -48,7 +52,7 @@ def require_tip(workspace: Workspace) -> Checkout:
 
 
 def check_not_older(workspace: Workspace, snapshot: Snapshot, commit: str) -> None:
-    """Refuse a commit that is an ancestor of the one that was applied last, or may be."""
+    """Refuse a commit that may be an ancestor of the one that was applied last; Older if it is."""
     applied = snapshot.applied()
     if applied is None or applied == commit:
         return
@@ -59,7 +63,7 @@ def check_not_older(workspace: Workspace, snapshot: Snapshot, commit: str) -> No
             cure=f"git push origin {applied}:refs/heads/applied   from a clone that has it",
         )
     if workspace.repository.is_ancestor(commit, applied):
-        raise Refused(
+        raise Older(
             f"{commit[:12]} is older than {applied[:12]}, which was applied already",
             cure="the default branch was set back; commit on top of what was applied",
         )
