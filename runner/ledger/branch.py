@@ -238,11 +238,14 @@ class Ledger:
         )
 
     def _rewritten(self, known: str, newest: str) -> Refused:
+        remote = self._remote.name if self._remote else "."
         return Refused(
             f"the ledger branch {self._branch} was rewritten: it was at {known[:12]} and is now at "
             f"{newest[:12]}, which does not contain it",
-            cure=f"git log {newest[:12]}...{known[:12]}   shows what differs; if it is meant: "
-            f"git update-ref -d {self._known_reference}, and git fetch",
+            cure=f"git push --force-with-lease={self._reference}:{newest} {remote} "
+            f"{known}:{self._reference}   puts back what this clone knows; "
+            f"git log {newest[:12]}...{known[:12]}   shows what differs; if the new one is meant: "
+            f"git update-ref -d {self._known_reference} && git fetch {remote}",
         )
 
     def _foreign(self, found: str) -> Refused:

@@ -53,7 +53,7 @@ class Snapshot:
 
     def afresh(self) -> Snapshot:
         """Return the same ledger, without what was read of it: for one part of many."""
-        return Snapshot(self._repository, self.commit)
+        return Snapshot(self._repository, self.commit, self._home)
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at `path`, None when there is none."""
