@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
 import sys
 import tempfile
@@ -10,13 +12,25 @@ from pathlib import Path
 
 import click
 
-from runner.errors import EXIT_BUG, EXIT_INTERRUPTED, InvalidSpec, RunnerError
+# Before pydantic is loaded: looking for plugins of it reads the metadata of every package there is.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+from runner.errors import EXIT_BUG, EXIT_INTERRUPTED, InvalidSpec, OutsideError, RunnerError
 from runner.printable import one_line
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""What a system call says of a disk that is full, may not be written or fails."""
 
 
 def main() -> None:
     """Run the command line and exit."""
-    code = run(sys.argv[1:])
+    # Modules and models are made once and stay: the collector need not go over them again and
+    # again while they are loaded, nor once more at the end.
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        gc.freeze()
     if code == EXIT_INTERRUPTED:
         # GitPython's watchdog over an interrupted call is a thread that would be waited for.
         sys.stdout.flush()
@@ -58,9 +72,23 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError):
             raise
+        if fault := _fault_of_a_disk(error):
+            _tell(fault, as_json=as_json)
+            return fault.exit_code
         _print_failure(f"a bug of the runner: {error!r}", None, as_json=as_json)
         return _tell_bug()
     return result if isinstance(result, int) else 0
+
+
+def _fault_of_a_disk(error: Exception) -> OutsideError | None:
+    """Return what is to be told of a disk that takes no more; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _DISK:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return OutsideError(
+        f"{where}{os.strerror(error.errno)}",
+        cure="see to the disk, then give the same command again: it goes on where it was",
+    )
 
 
 def _tell(error: RunnerError, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -148,6 +149,8 @@ class _Node:
         except RunnerError as error:
             cure = f" ({error.cure})" if error.cure else ""
             result = Result(exit_code=EXIT_OUTSIDE, error=f"{error.message}{cure}")
+        except OSError as error:  # most likely a disk that is full
+            result = Result(exit_code=EXIT_OUTSIDE, error=f"{socket.gethostname()}: {error}")
         except Exception as error:  # the result must be told even if the fault is ours
             result = Result(exit_code=EXIT_OUTSIDE, error=f"{type(error).__name__}: {error}")
             raise
@@ -187,12 +190,19 @@ class _Node:
         """Leave `result` here and in the store, unless the launcher starts the attempt again."""
         told = result.model_copy(update={"error": self.channel.redactor.text(result.error)})
         phase = self.restarts.phase_after(result, self.stopped)
-        if phase == restarts.ENDED:
-            self.channel.write(RESULT, told.model_dump_json(indent=1).encode())
-        elif told.error:
-            self.channel.say(told.error)
-        reached = self.training.follower.last_step if self.training else 0
-        self.beat(phase, reached, self.training.prepared.steps if self.training else None)
+        final = told.model_dump_json(indent=1).encode() if phase == restarts.ENDED else b""
+        try:
+            if final:
+                self.channel.write(RESULT, final)
+            elif told.error:
+                self.channel.say(told.error)
+            reached = self.training.follower.last_step if self.training else 0
+            self.beat(phase, reached, self.training.prepared.steps if self.training else None)
+        except OSError:  # there is no room for it here
+            patiently(self.mirror.flush)
+            if final:
+                patiently(lambda: self.channel.send(RESULT, final))
+            return
         patiently(self.mirror.flush)
 
     def train(self) -> Result:

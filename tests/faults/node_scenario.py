@@ -8,6 +8,8 @@ does.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -25,6 +27,7 @@ from node_forks import EXIT, NOTES, POINT, ROOT, NodeForks
 from real_git import commit_files, git
 from scripted_launcher import ScriptedLauncher
 
+from runner.__main__ import run
 from runner.apply import apply
 from runner.forges.none import NoForge
 from runner.launchers import local
@@ -36,7 +39,7 @@ from runner.node import job
 from runner.node.checkpoints import complete, fetch
 from runner.node.task import EXIT_OUTSIDE, Evidence, NodeTask, Result
 from runner.retry import retry
-from runner.storage.runfolder import measured_curves, open_run_store
+from runner.storage.runfolder import AttemptFolder, measured_curves, open_run_store
 from runner.storage.store import RunStore
 from runner.sync import sync
 from runner.workspace import Workspace, open_workspace
@@ -61,6 +64,8 @@ if first:
         assert set((checkpoints / f"step-{first}" / name).read_bytes()) == {first}
 with (here / "starts").open("a") as starts:
     starts.write(f"{os.environ['ROLLBOOK_JOB']} {first}\\n")
+while (here / "hold").exists():
+    time.sleep(0.02)
 with Path(os.environ["ROLLBOOK_METRICS"]).open("a") as metrics:
     for step in range(first + 1, steps + 1):
         row = {"step": step, "reward/mean": step / 10, "train/loss": 1 / step}
@@ -94,7 +99,7 @@ class Places(NamedTuple):
 
 def make_registry(folder: Path, places: Places) -> Workspace:
     """Make a registry with one experiment, `demo`, in `folder`."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     git(folder, "init", "--quiet")
     remotes = "".join(
         f"['remote \"{name}\"']\n    url = {places.exports}\n" for name in ("data", "checkpoints")
@@ -216,12 +221,22 @@ class RecoveringLauncher(ScriptedLauncher):
         return JobStatus("waiting", "recovering", recoveries=len(self._machines) - 1)
 
 
+class Answer(NamedTuple):
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 class Scenario:
     """One run from its merge to its end, with a death of its node on the way."""
 
     def __init__(self, folder: Path, forks: NodeForks, places: Places, how: str) -> None:
         """`how` is `local` (sync and retry) or `recovered` (started again by its launcher)."""
         self.folder, self.how = folder, how
+        self.fault = ""
+        """What a node may say of a fault outside of its run; nothing by default."""
         self.workspace = make_registry(folder / "registry", places)
         self.starter = Starter(forks, folder)
         self.exports = RunStore(dvc_remote_url(self.workspace, "checkpoints"))
@@ -235,9 +250,13 @@ class Scenario:
         """End what a failed test has left."""
         self.starter.end()
 
-    def apply(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork_nodes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the local launcher start node programs in a moment."""
         stand_in = type("_", (), {**vars(local.subprocess), "Popen": self.starter.popen})
         monkeypatch.setattr(local, "subprocess", stand_in)
+
+    def apply(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fork_nodes(monkeypatch)
         [launched] = apply(self.workspace, self.launcher, NoForge()).launched
         # A node that died before it said that it lives is a claim that the next apply submits.
         if launched.error:
@@ -264,6 +283,30 @@ class Scenario:
     @property
     def points(self) -> list[Point]:
         return points_of(self.starter.notes)
+
+    def runner(self, command: str) -> Answer:
+        """Call the command line in the registry's folder."""
+        out, err = io.StringIO(), io.StringIO()
+        told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with contextlib.chdir(self.workspace.root), told[0], told[1]:
+            code = run(command.split())
+        return Answer(code, out.getvalue(), err.getvalue())
+
+    def hold(self) -> None:
+        """Have the trainer wait before its first step."""
+        (self.starter.home / "hold").touch()
+
+    def let_go(self) -> None:
+        (self.starter.home / "hold").unlink()
+
+    def wait_for_trainer(self) -> None:
+        """Wait until the trainer has started, and the node says so."""
+        starts = self.starter.home / "starts"
+        self.wait(lambda: starts.exists() and self.phase() == "training", "the training")
+
+    def phase(self) -> str:
+        beat = AttemptFolder(self.store, "a1").heartbeat()
+        return beat.phase if beat else ""
 
     def wait_for_node(self) -> None:
         self.wait(lambda: not is_alive(self.starter.pids[-1]), "the node program's end")
@@ -305,7 +348,10 @@ class Scenario:
             content = store.get(name) or b""
             if name.endswith("/result.json"):
                 result = Result.model_validate_json(content)
-                assert result.exit_code != EXIT_OUTSIDE, result.error
+                if result.exit_code == EXIT_OUTSIDE:
+                    assert self.fault in result.error
+                    assert self.fault
+                    continue
                 # Whoever sees a result finds all the rest.
                 evidence = store.get(name.replace("result", "evidence"))
                 Evidence.model_validate_json(evidence or b"")

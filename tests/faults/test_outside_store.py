@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from faulty_s3 import FaultyS3, faulty
 from node_forks import NodeForks, forking
 from node_scenario import Places, Scenario
 
-from runner.__main__ import run
 from runner.errors import OutsideError
 from runner.node.lease import acquire, current
 from runner.storage import store as storage
@@ -89,7 +85,7 @@ def test_a_store_that_is_away_for_a_while_costs_no_run(s3, forks, tmp_path, monk
         scenario.apply(monkeypatch)
         before = scenario.record
         for command in ("sync", "logs demo", "status"):
-            answer = runner(scenario, command)
+            answer = scenario.runner(command)
             assert answer.exit_code == 3, (command, answer.stderr)
             assert "run store s3://" in answer.stderr
         assert scenario.record == before
@@ -100,21 +96,6 @@ def test_a_store_that_is_away_for_a_while_costs_no_run(s3, forks, tmp_path, monk
         assert current(scenario.store, "a1").epoch == 1
     finally:
         scenario.close()
-
-
-def runner(scenario: Scenario, command: str) -> Result:
-    """Call the command line in the scenario's clone, as a process of its own does."""
-    with contextlib.chdir(scenario.workspace.root):
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(command.split())
-    return Result(code, out.getvalue(), err.getvalue())
-
-
-class Result(NamedTuple):
-    exit_code: int
-    stdout: str
-    stderr: str
 
 
 def test_a_lease_whose_answer_was_lost_is_known_again(tmp_path):
