@@ -39,16 +39,18 @@ _NOWHERE = Path("/nonexistent")
 
 
 class Clock:
-    """The time as the product sees it: the machine's, and what has been skipped."""
+    """The time: this machine's, and what has been skipped; commands may have one that is wrong."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.skipped = timedelta()
+        self.wrong_by = timedelta()
+        """How far the clock of whoever commands now is ahead."""
         clock = self
 
         class Shifted(datetime):
             @classmethod
             def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                return clock.now()
+                return clock.now() + clock.wrong_by
 
         for module in (limits, record, submission, sync):
             monkeypatch.setattr(module, "datetime", Shifted)
@@ -146,6 +148,7 @@ class Cluster:
                 job.task.nonce,
             )
         except LeaseHeld:
+            self.counts["jobs that found the lease held"] += 1
             self._end(job, "its node program exited 1", "failed")
             return f"{job.id} finds the lease held"
         job.epoch, job.state, job.since = lease.epoch, "running", self._second()

@@ -40,5 +40,5 @@ def test_a_short_soak(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_long_soak(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = soak(tmp_path, seed, monkeypatch, steps=int(os.environ.get(STEPS, "6000")))
+    world = soak(tmp_path, seed, monkeypatch, steps=int(os.environ.get(STEPS, "3000")))
     assert len(world.watch.records) >= 200 or STEPS in os.environ
