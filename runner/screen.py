@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runner.findings import Finding
     from runner.planning.actions import Action, Plan, Verb
 
+_BAD_ENDS = 10
+"""So many kept runs that ended badly are named."""
 _COLOURS = {
     "launch": "green",
     "hold": "yellow",
@@ -139,9 +141,12 @@ def print_plan(plan: Plan) -> None:
 
 def _print_bad_ends(plan: Plan) -> None:
     """Name the kept runs that ended badly, with what tries them again; the plan leaves them."""
-    for experiment, reason in plan.kept():
-        if "; runner retry" in reason:
-            _echo(f"  {click.style('keep', dim=True)}     {experiment}: {reason}")
+    bad = [(name, reason) for name, reason in plan.kept() if "; runner retry" in reason]
+    for experiment, reason in bad[:_BAD_ENDS]:
+        _echo(f"  {click.style('keep', dim=True)}     {experiment}: {reason}")
+    if more := bad[_BAD_ENDS:]:
+        told = f"{count(len(more), 'more run')} that ended badly: runner status --all"
+        _echo(click.style(f"  keep     {told}", dim=True))
 
 
 def _print_action(action: Action, width: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from runner.spec.experiment import Experiment
 
 NEWEST = 5
 """Runs that are looked at; older ones were made in another world."""
+OF_FAMILY = 20
+"""Where the experiment has none of its own: so many of the newest in its folder."""
 MARGIN = 0.1
 """How far beyond the fastest and the slowest earlier run the next one may be."""
 _SAME = (
@@ -44,6 +46,7 @@ class Earlier:
     def __init__(self, snapshot: Snapshot) -> None:
         """Look into `snapshot`; nothing is read before it is asked for."""
         self._snapshot = snapshot
+        self._families: dict[str, list[str]] = {}
 
     def seconds(self, name: str, spec: Experiment, steps: int) -> tuple[Span, str] | None:
         """Return how long `steps` of `spec` take by its experiment's runs, and which they are.
@@ -51,9 +54,9 @@ class Earlier:
         Counted is the whole of an attempt that succeeded, per step. Where the experiment has no run
         of the same setting, those of its folder count; None without any.
         """
-        found = dict(self._per_step(name, spec))
-        for other in () if found else self._family(name):
-            found |= self._per_step(other, spec)
+        found = dict(self._per_step(self._records(name), spec)) or dict(
+            self._per_step(self._family(name), spec)
+        )
         if not found:
             return None
         low, high = min(found.values()) * (1 - MARGIN), max(found.values()) * (1 + MARGIN)
@@ -77,11 +80,19 @@ class Earlier:
                 return tuple(last)
         return ()
 
-    def _family(self, name: str) -> list[str]:
-        """Return the other experiments of the same folder."""
+    def _family(self, name: str) -> Iterator[RunRecord]:
+        """Yield the newest runs that succeeded of other experiments of the same folder."""
         folder_of = name.rpartition("/")[0]
-        known = self._snapshot.experiments()
-        return [one for one in known if one != name and one.rpartition("/")[0] == folder_of]
+        if folder_of not in self._families:
+            succeeded = [
+                (one.ended_at or "", run_id)
+                for run_id, one in self._snapshot.standings.items()
+                if one.outcome == "succeeded" and one.experiment.rpartition("/")[0] == folder_of
+            ]
+            newest = sorted(succeeded, reverse=True)[:OF_FAMILY]
+            self._families[folder_of] = [run_id for _, run_id in newest]
+        records = self._snapshot.records(self._families[folder_of]).values()
+        yield from (record for record in records if record.experiment != name)
 
     def _records(self, name: str) -> Iterator[RunRecord]:
         """Yield the experiment's runs that succeeded, newest first."""
@@ -92,9 +103,12 @@ class Earlier:
             if record.latest.outcome == "succeeded":
                 yield record
 
-    def _per_step(self, name: str, spec: Experiment) -> Iterator[tuple[str, float]]:
-        wanted = _setting(spec.model_dump(mode="json", by_alias=True))
-        for record in self._records(name):
+    def _per_step(
+        self, records: Iterable[RunRecord], spec: Experiment
+    ) -> Iterator[tuple[str, float]]:
+        wanted, known = _setting(spec.model_dump(mode="json", by_alias=True)), list(records)
+        self._snapshot.read_many(f"{folder(record.run_id)}/spec.json" for record in known)
+        for record in known:
             attempt = record.latest
             seconds = _seconds(attempt)
             former = json.loads(self._snapshot.read(f"{folder(record.run_id)}/spec.json") or b"{}")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from runner.ledger.record import Attempt, RunRecord, ledger_json
 from runner.ledger.snapshot import Snapshot
@@ -40,7 +40,7 @@ class Sum(NamedTuple):
     usd: float
 
 
-_MONTH = TypeAdapter(dict[str, Spent])
+_MONTH = TypeAdapter(dict[str, Spent], config=ConfigDict(defer_build=True))
 
 
 def spending_path(month: str) -> str:
