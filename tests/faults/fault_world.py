@@ -75,7 +75,8 @@ _MASKS = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<moment>"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC)?", "<moment>"),
     (r"\d\d:\d\d UTC", "<moment>"),
-    (r"\b\d+ (s|min|h)\b", "<time>"),
+    (r"\d{4}-\d\d-\d\d", "<day>"),
+    (r"\b\d+ (s|min|h)\b( \d+ (s|min)\b)?", "<time>"),
     (r"\b[0-9a-f]{32}\b", "<nonce>"),
     (r"\d+-(r[0-9a-f]{12}-a\d+)-[0-9a-f]{8}", r"<job of \1>"),
 )
@@ -142,7 +143,9 @@ class World:
         return commit
 
     def keep(self, name: str) -> Kept:
-        """Keep everything as it is now."""
+        """Keep everything as it is now, in few files: it is copied often."""
+        for repository in (self.origin, self.clone):
+            git(repository, "repack", "-adq")
         folder = self.folder.with_name(f"kept-{name}")
         _copy(self.folder, folder)
         state = self.github.state

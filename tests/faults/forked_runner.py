@@ -24,8 +24,11 @@ from crash_points import Watch, watch_from
 DEADLINE = 60.0
 """Seconds for one command."""
 LOADED = (
+    "counting_launcher",
     "git",
     "github",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "requests",
     "runner.__main__",
     "runner.cli",
@@ -58,7 +61,11 @@ class ForkedRunner:
         """Keep what the commands print below `output`."""
         self._output = output
         self._server = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            env={**os.environ, "MPLCONFIGDIR": str(output / "matplotlib")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, root: Path, *arguments: str, watch: Watch | None = None, **more: Any) -> Answer:
