@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from runner.errors import OutsideError
 from runner.node.task import Input, NodeTask
+from runner.storage.store import is_url
 
 PULL_DEADLINE = 3600.0
 _REMOTE = "remote"
@@ -26,7 +27,7 @@ class DvcWorkspace:
 
     def __init__(self, folder: Path, remote_url: str, endpoint: str = "") -> None:
         """Make `folder` a DVC workspace whose remote is `remote_url`, at the server `endpoint`."""
-        self.folder = folder
+        self.folder, self._remote = folder, remote_url
         configuration = folder / ".dvc" / "config"
         configuration.parent.mkdir(parents=True, exist_ok=True)
         _write_configuration(configuration, remote_url, endpoint)
@@ -51,7 +52,22 @@ class DvcWorkspace:
 
         Raises OutsideError when the remote does not take it.
         """
+        self._discard_partial()
         self._dvc("push", f"{folder.relative_to(self.folder)}.dvc")
+
+    def _discard_partial(self) -> None:
+        """Delete from a remote that is a folder what a push that was killed has left half there.
+
+        Where a file system may clone files DVC 3.67 opens an object under its own name first, and
+        whatever it finds under that name later it takes for whole (dvc_objects/fs/system.py).
+        """
+        if is_url(self._remote):
+            return
+        cache = self.folder / ".dvc" / "cache"
+        for path in (cache / "files").rglob("*"):
+            there = Path(self._remote) / path.relative_to(cache)
+            if path.is_file() and there.is_file() and there.stat().st_size != path.stat().st_size:
+                there.unlink()
 
     def _point(self, item: Input) -> str:
         path = PurePosixPath(item.path)

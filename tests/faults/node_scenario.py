@@ -9,6 +9,7 @@ does.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -120,14 +121,15 @@ def make_registry(folder: Path, places: Places) -> Workspace:
 class _Forked:
     """What the local launcher keeps of a process."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
 
     def poll(self) -> int | None:
-        return None if is_alive(self._process.pid) else 0
+        return None if is_alive(self.pid) else 0
 
     def kill(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(self.pid).kill()
 
 
 def is_alive(pid: int) -> bool:
@@ -175,7 +177,7 @@ class Starter:
     ) -> _Forked:
         """Stand for subprocess.Popen in the local launcher."""
         arguments = command[command.index(str(cwd / job.TASK)) + 1 :]
-        return _Forked(psutil.Process(self.start(cwd, env, arguments)))
+        return _Forked(self.start(cwd, env, arguments))
 
 
 class RecoveringLauncher(ScriptedLauncher):
@@ -365,10 +367,16 @@ class Scenario:
             self.check_export(record.latest.checkpoint.removeprefix("md5:"))
 
     def check_export(self, md5: str) -> None:
-        listed = self.exports.get(f"files/md5/{md5[:2]}/{md5[2:]}")
-        assert listed, f"the ledger names {md5}, and the remote lacks it"
-        for file in json.loads(listed):
-            assert self.exports.exists(f"files/md5/{file['md5'][:2]}/{file['md5'][2:]}"), file
+        """What the ledger names is in the remote, file by file, with the content of its name."""
+        for file in json.loads(self._exported(md5)):
+            self._exported(file["md5"])
+
+    def _exported(self, md5: str) -> bytes:
+        content = self.exports.get(f"files/md5/{md5[:2]}/{md5[2:]}")
+        assert content is not None, f"the ledger names {md5}, and the remote lacks it"
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        assert found == md5.removesuffix(".dir"), f"{md5} is not what its name says: {content!r}"
+        return content
 
     def check_end(self) -> None:
         """The run has succeeded, with all its steps once and its export kept."""

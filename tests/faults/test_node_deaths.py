@@ -119,6 +119,15 @@ def is_read_by_others(point: Point) -> bool:
     return bool(_READ_BY_OTHERS.search(point.site)) and not _STAGED.search(point.site)
 
 
+@pytest.mark.parametrize("name", ["x", "x.dir"])
+def test_an_export_that_was_half_pushed_is_whole_after_the_next_try(
+    make_scenario, monkeypatch, name
+):
+    """DVC opens an object of a folder under its own name, to have the file system clone it."""
+    half = Point(f"dvc push: remove exports/files/md5/xx/{name}")
+    die_at(make_scenario, monkeypatch, "folder", "local", [half])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("how", ["local", "recovered"])
