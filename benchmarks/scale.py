@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,17 @@ ROOT = Path(__file__).resolve().parents[1]
 NEW = 100
 GOING = 1000
 SAMPLE = 500
+PUSHES = 3
+PICTURES = """\
+import io, sys
+from matplotlib.figure import Figure
+for number in range(int(sys.argv[1])):
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+    for axes in figure.subplots(1, 2):
+        axes.plot(range(100), [n * n for n in range(100)])
+        axes.set(title="Reward", xlabel="step", ylabel="mean score")
+    figure.savefig(io.StringIO(), format="svg")
+"""
 RUNNER = [sys.executable, "-m", "runner"]
 
 
@@ -85,11 +97,20 @@ def operated(verb: str, clone: Path) -> tuple[Measured, dict[str, int]]:
 
 
 def plain_push(clone: Path) -> float:
-    """Return the seconds in which git pushes a commit of one line in the same repository."""
-    git(clone, "commit", "-q", "--allow-empty", "-m", "one line")
-    seconds = measured(["git", "push", "-q", "origin", "HEAD:refs/heads/other"], clone).seconds
-    git(clone, "reset", "-q", "--hard", "HEAD~1")
-    return seconds
+    """Return the seconds in which git pushes a commit in the same repository; a median."""
+    found = []
+    for number in range(PUSHES):
+        git(clone, "commit", "-q", "--allow-empty", "-m", f"commit {number}")
+        push = ["git", "push", "-q", "origin", "+HEAD:refs/heads/other"]
+        found.append(measured(push, clone).seconds)
+        git(clone, "reset", "-q", "--hard", "HEAD~1")
+    return statistics.median(found)
+
+
+def plain_pictures(folder: Path, runs: int) -> float:
+    """Return the seconds in which matplotlib alone draws as many pictures as runs that end have."""
+    command = [sys.executable, "-c", PICTURES, str(2 * runs)]
+    return measured(command, folder).seconds if runs else 0.0
 
 
 def applied(clone: Path, specs: int) -> Row:
@@ -115,13 +136,15 @@ def synced(clone: Path, specs: int) -> list[Row]:
     put_heartbeats(workspace, records)
     rows = []
     for ended in (0, 1, 20):
+        going = len(records)
         put_results(workspace, records[:ended])
         del records[:ended]
-        push = plain_push(clone)
+        plain = plain_push(clone) + plain_pictures(clone, ended)
+        beside = "a push and the pictures" if ended else "a push"
         done, counts = operated("sync", clone)
-        what = f"sync of {len(records):,} runs, {ended} ended"
-        bar = 60.0 if ended < 2 else 200.0
-        rows.append(Row(what, done.seconds, "a push", push, bar, done.peak_mib, counts))
+        what = f"sync of {going:,} runs, {ended} ended"
+        bar = 8.0 if ended else 60.0
+        rows.append(Row(what, done.seconds, beside, plain, bar, done.peak_mib, counts))
     return rows
 
 
@@ -147,7 +170,7 @@ def peers(clone: Path, specs: int) -> dict[str, float]:
     schema = str(ROOT / "schemas" / "experiment.v1.json")
     commands = {
         f"git diff --stat of {NEW} new specs": ["git", "diff", "--stat", "HEAD~1"],
-        "dvc status, 30 datasets": [sys.executable, "-m", "dvc", "status", "-q"],
+        "dvc status, 30 datasets": [sys.executable, "-m", "dvc", "status"],
         f"check-jsonschema, {min(SAMPLE, len(files))} of the specs": [
             sys.executable, "-m", "check_jsonschema", "--schemafile", schema, *files,
         ],
