@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import tempfile
 import threading
 import time
@@ -49,6 +50,12 @@ class Answer(NamedTuple):
         lines = [line.strip() for line in (said or self.error).splitlines() if line.strip()]
         telling = [line for line in lines if re.search(r"fatal: |error: |rejected", line)]
         return (telling or lines or [f"exit status {self.status}"])[-1]
+
+    @property
+    def cure(self) -> str | None:
+        """What to do about a lock that a git which was killed has left; None for other failures."""
+        lock = re.search(r"Unable to create '(.+\.lock)': File exists", self.error)
+        return f"rm {shlex.quote(lock[1])}   if no git runs in this clone" if lock else None
 
 
 def without_credentials(text: str) -> str:
@@ -127,7 +134,7 @@ class GitProcess:
         """Call git and return its answer; raises OutsideError when git reports a failure."""
         answer = self.ask(*arguments, stdin=stdin, seconds=seconds)
         if answer.status:
-            raise OutsideError(f"git {arguments[0]} failed: {answer.last_line}")
+            raise OutsideError(f"git {arguments[0]} failed: {answer.last_line}", cure=answer.cure)
         return answer
 
     def blob(self, name: str) -> bytes | None:

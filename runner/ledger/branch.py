@@ -35,6 +35,8 @@ REJECTIONS = 4
 LONGEST_PAUSE_S = 30.0
 _LONGEST_PAUSE_TRIES = 32
 """The longest pause after a lost race, in times of what the last try took."""
+_LOCK_PAUSES = (0.0, 0.1, 0.5, 2.0)
+"""Seconds before each try to move a reference that another process of this clone may hold."""
 
 _README = """\
 # Ledger
@@ -113,12 +115,18 @@ class Ledger:
         return known
 
     def _remember(self, commit: str) -> None:
+        """Note where the branch is; raises OutsideError where the note cannot be moved for good."""
         if self._remote is None:
             return
-        before = self._repository.reference(self._known_reference)
-        # Another process of this clone may be ahead; then its word stays.
-        if before is None or self._repository.is_ancestor(before, commit):
-            self._repository.set_reference(self._known_reference, commit, before)
+        for pause in _LOCK_PAUSES:
+            time.sleep(pause)
+            before = self._repository.reference(self._known_reference)
+            # Another process of this clone may be ahead; then its word stays.
+            if before and (before == commit or not self._repository.is_ancestor(before, commit)):
+                return
+            if self._repository.set_reference(self._known_reference, commit, before):
+                return
+        raise self._locked(self._known_reference)
 
     def _verified(self, commit: str) -> Snapshot:
         for root in self._repository.roots(commit):
@@ -209,8 +217,11 @@ class Ledger:
     def _publish(self, new: str, old: str | None) -> str:
         """Move the branch from `old` to `new`; return why it failed, or nothing."""
         if self._remote is None:
-            moved = self._repository.set_reference(self._reference, new, old)
-            return "" if moved else "someone else moved the branch"
+            if self._repository.set_reference(self._reference, new, old):
+                return ""
+            if self._truth() == old:
+                return self._locked(self._reference).message
+            return "someone else moved the branch"
         failure = self._push(new, old)
         if not failure:
             self._remember(new)
@@ -254,6 +265,13 @@ class Ledger:
             f"{found[:12]}…, registry.yaml says {self._lineage[:12]}…",
             cure="in a fork, name a branch of its own as `ledger: {branch: …}` in registry.yaml, "
             "then runner init",
+        )
+
+    def _locked(self, reference: str) -> OutsideError:
+        return OutsideError(
+            f"git cannot move {reference} in this clone: another git is at it, or one that was "
+            f"killed has left its lock, $(git rev-parse --git-common-dir)/{reference}.lock",
+            cure=f'rm "$(git rev-parse --git-common-dir)/{reference}.lock"   if no git runs here',
         )
 
     def _not_taken(self, failure: str) -> OutsideError:
