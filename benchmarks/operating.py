@@ -1,6 +1,6 @@
 """One operation on a large registry, in a process of its own, so that its memory can be told.
 
-    python -m benchmarks.operating apply|sync ROOT [STORE]
+    python -m benchmarks.operating apply|sync|pages ROOT [STORE]
 
 Prints, as JSON, its seconds and what it asked of others. The launcher only counts.
 """
@@ -17,6 +17,8 @@ from typing import Any
 from benchmarks.counting import CountingLauncher, counted
 from runner.apply import apply
 from runner.forges.none import NoForge
+from runner.ledger.branch import Changes, Snapshot
+from runner.report.publish import experiment_pages
 from runner.sync import sync
 from runner.workspace import Workspace, open_workspace
 
@@ -24,12 +26,22 @@ from runner.workspace import Workspace, open_workspace
 def operate(verb: str, workspace: Workspace, launcher: CountingLauncher) -> dict[str, Any]:
     """Do it and return its seconds and counts."""
     started: Any = launcher
-    verbs: dict[str, Callable[..., Any]] = {"apply": apply, "sync": sync}
+    verbs: dict[str, Callable[..., Any]] = {"apply": apply, "sync": sync, "pages": _make_pages}
     begin = time.perf_counter()
     with counted() as counts:
         verbs[verb](workspace, started, NoForge())
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, **counts, **{f"launcher {n}": c for n, c in launcher.calls.items()}}
+
+
+def _make_pages(workspace: Workspace, *_: Any) -> None:
+    """Write the page of one experiment, and the leaderboard anew from all records."""
+
+    def step(snapshot: Snapshot) -> Changes:
+        first = next(iter(snapshot.experiments()))
+        return Changes(experiment_pages(workspace, snapshot, [first]), "Pages")
+
+    workspace.ledger.transact(step)
 
 
 def opened(root: Path, store: str | None = None) -> Workspace:

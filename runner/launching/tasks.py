@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import shutil
 import sys
@@ -171,11 +172,21 @@ def _lay_out(
 
 def repository_files(spec: Experiment, tree: Tree) -> tuple[str, ...]:
     """Return the files of the repository, tracked by git, that a run needs: code, data, model."""
-    outputs = DvcOutputs(tree)
+    outputs = _outputs(tree)
     wanted = [path for path in data_paths(spec) if outputs.find(path) is None]
     members = (tree.paths(path, "") if tree.read(path) is None else [path] for path in wanted)
     found = {*code_files(spec, tree), *(member for group in members for member in group)}
     return tuple(sorted(found))
+
+
+def _outputs(tree: Tree) -> DvcOutputs:
+    return _outputs_of(tree) if isinstance(tree, CommitTree) else DvcOutputs(tree)
+
+
+@functools.lru_cache(maxsize=2)
+def _outputs_of(commit: CommitTree) -> DvcOutputs:
+    """Return what DVC tracks in a commit: all runs of an apply ask."""
+    return DvcOutputs(commit)
 
 
 def data_paths(spec: Experiment) -> tuple[str, ...]:
@@ -187,7 +198,7 @@ def data_paths(spec: Experiment) -> tuple[str, ...]:
 
 def dvc_inputs(spec: Experiment, tree: Tree) -> tuple[Input, ...]:
     """Return the DVC outputs that a run reads, by digest."""
-    outputs = DvcOutputs(tree)
+    outputs = _outputs(tree)
     found = (outputs.find(path) for path in data_paths(spec))
     return tuple(Input(path=path, md5=md5) for path, md5 in dict.fromkeys(f for f in found if f))
 

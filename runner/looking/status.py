@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -12,10 +11,9 @@ from runner import screen
 from runner.launchers.base import JobStatus
 from runner.launching.candidates import coming
 from runner.ledger.branch import Snapshot
-from runner.ledger.documents import experiment_of, resolved_spec, spec_path
+from runner.ledger.documents import experiment_of, resolved_spec
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import RunRecord
-from runner.ledger.snapshot import record_path
 from runner.planning.asked import newest_snapshot
 from runner.report.curves import read_curves
 from runner.report.experiment_page import experiment_page, groups_of
@@ -24,15 +22,13 @@ from runner.report.markdown import to_markdown
 from runner.report.notation import number
 from runner.report.outcome import describe, progress
 from runner.report.progress import ProgressRow, row_of
-from runner.report.publish import judged_records, report_of, reports_of
+from runner.report.publish import in_portions, judged_records, report_of, reports_of
 from runner.report.run_page import run_page
 from runner.report.terminal import show_page as print_in_terminal
 from runner.spec.experiment import Run
 from runner.storage.runfolder import AttemptFolder, attempt_folder, curves_of
 from runner.workspace import Workspace
 
-PORTION = 500
-"""Experiments that are read at once, and forgotten before the next."""
 WATCH_SECONDS = 5.0
 """Between looks of `status --watch`."""
 
@@ -82,11 +78,8 @@ def listed(workspace: Workspace, snapshot: Snapshot, *, all_runs: bool) -> Itera
 
     A run that two files share is listed under the name of each, and judged by what each expects.
     """
-    entries = iter(snapshot.experiments().values())
-    while some := tuple(itertools.islice(entries, PORTION)):
-        part = snapshot.afresh()
-        ids = [run_id for one in some for run_id in (one.history if all_runs else one.runs)]
-        part.read_shards(path(run_id) for run_id in ids for path in (record_path, spec_path))
+    entries = snapshot.experiments().values()
+    for part, some in in_portions(snapshot, entries, history=all_runs):
         for entry in some:
             for record in _runs_of(workspace, part, entry, all_runs=all_runs):
                 yield Listed(record.model_copy(update={"experiment": entry.name}), part)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from runner.ledger.documents import experiment_of, resolved_spec
+from runner.ledger.documents import experiment_of, resolved_spec, spec_path
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, read_outbox
 from runner.ledger.record import RunRecord, folder, now
 from runner.ledger.sharing import shared_by
-from runner.ledger.snapshot import Snapshot
+from runner.ledger.snapshot import Snapshot, record_path
 from runner.node.data import pointer_of
 from runner.report.boards import leaderboard_files
 from runner.report.judge import judge_expectations
@@ -22,6 +23,9 @@ from runner.report.sections import RunReport, moment
 from runner.report.statuses import Moment, context_of, tell
 from runner.storage.runfolder import attempt_folder, curves_of
 from runner.workspace import Workspace
+
+PORTION = 500
+"""Experiments whose runs are read at once where all of them are."""
 
 
 def published_files(
@@ -184,12 +188,33 @@ def _survey(
     workspace: Workspace, snapshot: Snapshot, folders: frozenset[str] | None
 ) -> Iterator[Listed]:
     """Yield the experiments of some folders, of all for None, as their records say."""
-    for name, entry in snapshot.experiments().items():
-        if folders is None or folder_of(name) in folders:
-            records = judged_records(workspace, snapshot, entry)
+    entries = [
+        entry
+        for name, entry in snapshot.experiments().items()
+        if folders is None or folder_of(name) in folders
+    ]
+    for part, some in in_portions(snapshot, entries):
+        for entry in some:
+            records = judged_records(workspace, part, entry)
             if records:
-                spec = experiment_of(snapshot, records[0].run_id)
-                yield listed(Standing(name, spec, tuple(records)))
+                spec = experiment_of(part, records[0].run_id)
+                yield listed(Standing(entry.name, spec, tuple(records)))
+
+
+def in_portions(
+    snapshot: Snapshot, entries: Iterable[ExperimentEntry], *, history: bool = False
+) -> Iterator[tuple[Snapshot, tuple[ExperimentEntry, ...]]]:
+    """Yield some of `entries` at a time, with a snapshot that has read their runs at once.
+
+    With `history` also the runs that they stood for once. What was read for one portion is
+    forgotten before the next.
+    """
+    rest = iter(entries)
+    while some := tuple(itertools.islice(rest, PORTION)):
+        part = snapshot.afresh()
+        ids = [run_id for one in some for run_id in (one.history if history else one.runs)]
+        part.read_shards(path(run_id) for run_id in ids for path in (record_path, spec_path))
+        yield part, some
 
 
 def judged_records(
