@@ -21,7 +21,7 @@ from runner.launching.tasks import check_train_python
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
 from runner.ledger.outbox import put_outbox, read_outbox
 from runner.plan import make_plan
-from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan
+from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan, by_experiment
 from runner.planning.footprint import TracedTree
 from runner.planning.moving import check_moved
 from runner.planning.settling import settle
@@ -184,8 +184,7 @@ def _put_entries(draft: Draft, runs: Sequence[Launchable], commit: str) -> list[
     counts as edited when the hold is lifted.
     """
     changed: list[str] = []
-    for name in dict.fromkeys(run.resolved.run.experiment for run in runs):
-        of_name = [run for run in runs if run.resolved.run.experiment == name]
+    for name, of_name in by_experiment(runs).items():
         former = draft.snapshot.experiment(name)
         is_open = any(run.action.action in ("hold", "wait") for run in of_name)
         known = tuple(r.resolved.run_id for r in of_name if draft.record(r.resolved.run_id))

@@ -137,6 +137,14 @@ class Launchable(NamedTuple):
     """What it follows from, where that was traced."""
 
 
+def by_experiment(runs: Iterable[Launchable]) -> dict[str, list[Launchable]]:
+    """Return `runs` by experiment, in their order."""
+    found: dict[str, list[Launchable]] = {}
+    for run in runs:
+        found.setdefault(run.action.experiment, []).append(run)
+    return found
+
+
 class Forced(NamedTuple):
     """Experiments that a person named, most of them to be launched although the plan would not."""
 

@@ -15,7 +15,7 @@ from runner import __version__
 from runner.git.repository import CommitTree
 from runner.ledger.settled import Footprint, Settled, SettledRun
 from runner.ledger.snapshot import Snapshot
-from runner.planning.actions import Forced, Kept, Launchable
+from runner.planning.actions import Forced, Kept, Launchable, by_experiment
 from runner.planning.footprint import listing
 from runner.registry import Registry
 from runner.report.wording import kept
@@ -143,8 +143,7 @@ def kept_runs(settled: Mapping[str, Settled], snapshot: Snapshot) -> Iterator[Ke
 def settle(runs: Sequence[Launchable], tree: CommitTree, registry: Registry) -> dict[str, Settled]:
     """Return what is to be noted of the experiments of `runs`, all of which have been attempted."""
     wanted, found = basis(registry), dict[str, Settled]()
-    for name in dict.fromkeys(run.action.experiment for run in runs):
-        own = [run for run in runs if run.action.experiment == name]
+    for name, own in by_experiment(runs).items():
         footprint = own[0].footprint
         if footprint is not None:
             rows = (

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from runner import screen
 from runner.errors import Refused
-from runner.git.repository import CommitTree, Repository
+from runner.git.repository import Repository
 from runner.ledger.snapshot import Snapshot
 from runner.policy.stricter import stricter
 from runner.registry import FILE, Policy, Registry
 from runner.spec.check import load_registry
+from runner.spec.tree import MemoryTree
 
 LATER = {
     "policy": "the policy",
@@ -130,7 +131,7 @@ def _registry_at(repository: Repository, commit: str) -> Registry:
             cure=f"git push origin {commit}:refs/heads/applied   from a clone that has it",
         )
     try:
-        return load_registry(CommitTree(repository, commit))
+        return load_registry(MemoryTree(repository.read_paths(commit, [FILE])))
     except Refused as refusal:
         raise Refused(
             f"{FILE} of {commit[:12]}, which says what is permitted, cannot be read: "

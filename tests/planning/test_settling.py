@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from planned_registry import SPEC, PlannedRegistry
@@ -22,6 +23,7 @@ from runner.rules import Checker
 from runner.spec.check import load_experiments
 from runner.spec.inputs import DvcOutputs
 from runner.spec.resolve import Resolver
+from runner.workspace import open_workspace
 
 MATRIX = SPEC + "matrix: {grid: {training.learning_rate: [1.0e-6, 2.0e-6]}}\nseeds: [1, 2]\n"
 DERIVED = "extends: bases/b\nseeds: [7]\n"
@@ -240,3 +242,26 @@ def test_a_work_tree_knows_settled_experiments_too(registry: PlannedRegistry) ->
 def load_tree(registry: PlannedRegistry) -> TracedTree:
     repository = registry.workspace.repository
     return TracedTree(repository, repository.head())
+
+
+def test_a_shallow_clone_without_blobs_fetches_what_has_changed_and_the_index(
+    registry: PlannedRegistry, tmp_path: Path
+) -> None:
+    former = {
+        path: registry.workspace.repository.files("HEAD")[path].oid
+        for path in ("experiments/plain.yaml", "experiments/tracked.yaml", "reward/helped.py")
+    }
+    registry.commit(matrix=MATRIX.replace("[1, 2]\n", "[1, 2, 3]\n"))
+    git(registry.folder, "config", "uploadpack.allowFilter", "true")
+    git(registry.folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    clone = tmp_path / "clone"
+    url = f"file://{registry.folder}"
+    options = ("--depth=1", "--no-single-branch", "--filter=blob:none", "--no-checkout")
+    git(tmp_path, "clone", "--quiet", *options, url, str(clone))
+    git(clone, "checkout", "HEAD", "--", "registry.yaml")
+    plan = plan_here(open_workspace(clone), "HEAD").plan
+    assert {action.experiment for action in plan.actions} == {"matrix"}
+    assert plan.count("launch") == 2
+    assert plan.count("keep") == 8
+    here = git(clone, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
+    assert not set(former.values()) & set(here)
