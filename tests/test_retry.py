@@ -93,3 +93,22 @@ def test_where_the_file_means_another_run_now_the_former_spec_counts(run):
     with pytest.raises(Refused, match=r"budget of \$150"):
         run.retry()
     assert run.registry.snapshot.find(run.run_id).latest.commit == former
+
+
+def test_one_that_was_claimed_and_not_submitted_is_taken_up(run, monkeypatch):
+    run.apply(a=spec(200))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("runner.retry.submit_claimed", killed)
+        run.retry()
+    claimed = run.registry.snapshot.find(run.run_id).latest
+    assert (claimed.number, claimed.state) == (2, "claimed")
+    run.retry()
+    attempt = run.registry.snapshot.find(run.run_id).latest
+    assert (attempt.number, attempt.state, attempt.nonce) == (2, "submitted", claimed.nonce)
+    with pytest.raises(Refused, match="is submitted"):
+        run.retry()
+    assert len(run.launcher.submitted) == 1

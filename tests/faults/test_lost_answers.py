@@ -120,6 +120,35 @@ def test_a_job_that_is_shown_late_is_waited_for_and_taken_over(apply: Story, wor
     assert wrong_after(apply, before) == []
 
 
+def test_a_job_that_another_user_submitted_for_us_is_taken_over(apply: Story, world: World) -> None:
+    before = world.ledger_commit()
+    world.jobs.behave(answer="unclear")
+    assert world.runner("apply").code == 3
+    for job in world.jobs.jobs:
+        world.jobs.change(job.id, user="a service account")
+    world.jobs.behave(answer="")
+    assert wrong_after(apply, before) == []
+
+
+def test_a_number_that_is_another_users_by_now_is_left_alone(
+    started_worlds: States,
+) -> None:
+    world = started_worlds.world
+    world.put_back(started_worlds.synced)
+    busy, jobs = world.record("busy"), len(world.jobs.jobs)
+    number = world.jobs.job(str(busy.latest.job))
+    assert number
+    world.jobs.change(number.id, user="somebody", name="theirs", state="running")
+    assert world.runner("sync").code == 0
+    assert world.record("busy").latest.state == "running"  # nobody can say that it has ended
+    assert world.runner("apply").code == 0
+    assert world.runner("cancel", "busy").code == 0
+    assert world.record("busy").latest.outcome == "cancelled"
+    theirs = world.jobs.job("theirs")
+    assert theirs
+    assert (theirs.state, len(world.jobs.jobs)) == ("running", jobs)
+
+
 @pytest.mark.parametrize("path", [r".*/statuses/.*", r".*/comments"])
 def test_a_status_or_comment_is_taken_and_the_answer_is_lost(
     apply: Story, world: World, path: str

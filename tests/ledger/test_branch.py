@@ -300,3 +300,26 @@ def test_what_was_applied_before_stays_when_the_same_is_applied_again(clones: Cl
         after = ledger.transact(lambda s, c=commit: Draft(s).set_applied(c).changes(), "Applied")
         seen.append((after.applied(), after.applied_before()))
     assert seen == [(one, None), (one, None), (two, one), (two, one)]
+
+
+@pytest.mark.parametrize("has_remote", [True, False])
+def test_a_lock_that_a_killed_git_has_left_is_said_and_not_passed_over(
+    clones: Clones,
+    make_repository: MakeRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    has_remote: bool,
+) -> None:
+    monkeypatch.setattr(branch, "_LOCK_PAUSES", (0.0, 0.01))
+    folder = clones[1][0] if has_remote else make_repository("alone")
+    ledger = make_ledger(folder)
+    if not has_remote:
+        ledger.create()
+    reference = "refs/rollbook/ledger/origin/runs" if has_remote else "refs/heads/runs"
+    lock = folder / ".git" / f"{reference}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    with pytest.raises(OutsideError, match=f"{reference}.lock"):
+        ledger.transact(count_up)
+    lock.unlink()
+    assert ledger.transact(count_up).read("count") is not None
