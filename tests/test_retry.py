@@ -101,9 +101,10 @@ def test_one_that_was_claimed_and_not_submitted_is_taken_up(run, monkeypatch):
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("runner.retry.submit_claimed", killed)
-        run.retry()
+        with pytest.raises(KeyboardInterrupt):
+            run.retry()
     claimed = run.registry.snapshot.find(run.run_id).latest
     assert (claimed.number, claimed.state) == (2, "claimed")
     run.retry()
