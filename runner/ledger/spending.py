@@ -82,7 +82,9 @@ def spending_files(snapshot: Snapshot, records: Iterable[RunRecord]) -> dict[str
 
     def entries_of(attempt: Attempt) -> dict[str, Spent]:
         month = month_of(attempt.claimed_at)
-        return months.setdefault(month, spent_in(snapshot, month))
+        if month not in months:
+            months[month] = spent_in(snapshot, month)
+        return months[month]
 
     for record in records:
         former = snapshot.record(record.run_id)
