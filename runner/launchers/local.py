@@ -69,15 +69,15 @@ class LocalLauncher:
         return "gone" if endpoint.rpartition("#")[0] == self._place() else "elsewhere"
 
     def _place(self) -> str:
-        """Return this clone's own name: hosts share names and paths, and a clone may be moved."""
+        """Return this clone's own name: hosts share names and paths, and a clone may be moved.
+
+        A copy of it has the name, but not the file's inode: it gets a name of its own, or it would
+        take the jobs of this one for its own, and for dead.
+        """
         path = self._folder / "place"
-        if not path.exists():
-            mine = self._folder / f".place-{secrets.token_hex(8)}"
-            write_atomically(mine, secrets.token_hex(8).encode())
-            with contextlib.suppress(FileExistsError):
-                os.link(mine, path)  # whole, and only if nobody else was first
-            mine.unlink()
-        return f"local:{os.uname().nodename}:{path.read_text()}"
+        while not (token := _own_token(path)):
+            _name_anew(path)
+        return f"local:{os.uname().nodename}:{token}"
 
     def submit(self, task: NodeTask) -> str:
         """Start the node program, and return once it lives."""
@@ -189,6 +189,27 @@ class LocalLauncher:
     def about(self) -> str:
         """Return that runs are processes here, one training at a time."""
         return f"processes of this machine ({os.cpu_count()} CPUs), one training at a time"
+
+
+def _own_token(path: Path) -> str:
+    """Return the name of a place; empty where it has none, or is a copy of another."""
+    if not path.exists():
+        return ""
+    token, _, inode = path.read_text().partition(" ")
+    return token if inode in ("", str(path.stat().st_ino)) else ""
+
+
+def _name_anew(path: Path) -> None:
+    mine = path.with_name(f".place-{secrets.token_hex(8)}")
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    with mine.open("x") as file:
+        file.write(f"{secrets.token_hex(8)} {os.fstat(file.fileno()).st_ino}")
+    if path.exists():
+        mine.replace(path)
+        return
+    with contextlib.suppress(FileExistsError):
+        os.link(mine, path)  # whole, and only if nobody else was first
+    mine.unlink()
 
 
 def _started(folder: Path) -> bool:
