@@ -10,6 +10,7 @@ be two jobs all the same, the lease in the run store lets one of them train.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Sequence
@@ -82,7 +83,10 @@ def submit_claimed(workspace: Workspace, launcher: Launcher) -> tuple[Launched, 
         due = [one for one in ready if one.record.run_id not in jobs]
         sent = _send(workspace, launcher, _take_up(workspace, launcher, due))
         _record(workspace, launcher, [*found, *sent])
-    left = [r for r in mine if why_not[r.run_id] and r.run_id not in jobs]
+        left = [r for r in mine if why_not[r.run_id] and r.run_id not in jobs]
+        for record in left:  # what has ended on the ledger must not train until these are due
+            with contextlib.suppress(RunnerError):
+                stop_formers(workspace, launcher, record)
     later = [Launched(r.run_id, r.latest.number, None, None, why_not[r.run_id]) for r in left]
     return (*map(_launched, [*found, *sent]), *later)
 

@@ -20,6 +20,7 @@ from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
 from runner.launching.candidates import coming, machines, moved, next_of, opened_now
 from runner.launching.moves import open_asked, open_next, sync_and_move
+from runner.launching.nonces import note_tried
 from runner.launching.submission import submit_claimed
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import Attempt, RunRecord, check_successor, now
@@ -289,6 +290,21 @@ def test_cancelled_between_a_move_and_its_submission_nothing_of_the_former_is_le
     cancel_run(workspace, waiting.launcher, NoForge(), waiting.run_id)
     assert waiting.launcher.statuses["job-1"].state == "ended"
     assert waiting.record.latest.outcome == "cancelled"
+
+
+def test_the_former_is_stopped_although_the_next_is_not_due_yet(waiting, monkeypatch):
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("runner.launching.moves.submit_claimed", die)
+        with pytest.raises(KeyboardInterrupt):
+            waiting.sync()
+    note_tried(waiting.record.latest.nonce)  # as another process sees it
+    waiting.launcher.unseen = 900.0
+    waiting.sync()
+    assert waiting.launcher.statuses["job-1"].state == "ended"
+    assert (waiting.launcher.submitted, waiting.record.latest.state) == ([], "claimed")
 
 
 def test_another_attempt_begins_once_nothing_is_left_of_all_before_it(waiting, monkeypatch):
