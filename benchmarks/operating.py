@@ -18,7 +18,7 @@ from benchmarks.counting import CountingLauncher, counted
 from runner.apply import apply
 from runner.forges.none import NoForge
 from runner.ledger.branch import Changes, Snapshot
-from runner.report.publish import experiment_pages
+from runner.report.publish import published_files
 from runner.sync import sync
 from runner.workspace import Workspace, open_workspace
 
@@ -35,11 +35,12 @@ def operate(verb: str, workspace: Workspace, launcher: CountingLauncher) -> dict
 
 
 def _make_pages(workspace: Workspace, *_: Any) -> None:
-    """Write the page of one experiment, and the leaderboard anew from all records."""
+    """Write the pages of one experiment, and the leaderboard anew from all records."""
 
     def step(snapshot: Snapshot) -> Changes:
-        first = next(iter(snapshot.experiments()))
-        return Changes(experiment_pages(workspace, snapshot, [first]), "Pages")
+        first = next(iter(snapshot.experiments().values()))
+        records = snapshot.records(first.runs).values()
+        return Changes(published_files(workspace, snapshot, records), "Pages")
 
     workspace.ledger.transact(step)
 
