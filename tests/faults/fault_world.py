@@ -142,6 +142,11 @@ class World:
         git(self.clone, "pull", "--quiet", "--ff-only", "origin", "main")
         return commit
 
+    def reach_by_http(self) -> None:
+        """Let the clone reach the registry as from GitHub, and not as a folder."""
+        address = self.github.clone_url.replace("://", f"://x-access-token:{self.token}@")
+        git(self.clone, "remote", "set-url", "origin", address)
+
     def keep(self, name: str) -> Kept:
         """Keep everything as it is now, in few files: it is copied often."""
         for repository in (self.origin, self.clone):

@@ -21,6 +21,7 @@ from survival import Story, shown, survive, tell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+PUSH = "subprocess.Popen git push"
 REFUSED = frozenset({0, 1})
 """A second cancel or retry of what is done is refused."""
 APPLY = {
@@ -38,6 +39,14 @@ APPLY = {
 @pytest.fixture(scope="module")
 def apply(started_worlds: States) -> Story:
     return tell(started_worlds.world, started_worlds.merged, "apply")
+
+
+@pytest.fixture(scope="module")
+def apply_by_http(started_worlds: States) -> Story:
+    world = started_worlds.world
+    world.put_back(started_worlds.merged)
+    world.reach_by_http()
+    return tell(world, world.keep("http"), "apply")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +100,15 @@ def test_apply_killed_while_what_it_started_goes_on(
 ) -> None:
     starts = (point for point in apply.points if point.can_start)
     endure(apply, chosen(starts, 6, faults_random), "started")
+
+
+def test_apply_killed_while_it_pushes_over_http(
+    apply_by_http: Story, faults_random: random.Random
+) -> None:
+    pushes = [one for one in apply_by_http.points if one.label.startswith(PUSH)]
+    endure(apply_by_http, chosen(pushes, 2, faults_random))
+    endure(apply_by_http, chosen(pushes, 2, faults_random), "started")
+    endure(apply_by_http, chosen(pushes, 2, faults_random), "started", group=True)
 
 
 def test_apply_killed_by_the_signal_that_ends_jobs(
