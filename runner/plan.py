@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import Refused
 from runner.findings import Finding
 from runner.forecast.foresight import Foresight
+from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
+from runner.ledger.settled import Settled
 from runner.planning.actions import (
     NOTHING_FORCED,
     SHARED,
@@ -36,6 +38,7 @@ from runner.spec.check import Loaded, LoadedExperiment, load_experiments
 from runner.spec.experiment import Run
 from runner.spec.fields import nearest
 from runner.spec.inputs import DvcOutputs, not_made
+from runner.spec.load import FOLDER, path_of
 from runner.spec.resolve import Resolver
 from runner.spec.tree import Tree
 
@@ -58,6 +61,7 @@ def survey(
     Raises Refused when an experiment is forced that is not there.
     """
     settled = find_settled(tree, snapshot, registry, forced)
+    _read_together(tree, settled)
     loaded = load_experiments(tree, without=settled, all_bases=False)
     _check_forced(forced, {*loaded.refused, *(one.name for one in loaded.experiments)})
     findings = _check(loaded, tree, registry)
@@ -121,6 +125,13 @@ def make_plan(
         notes=notes,
     )
     return plan, runs
+
+
+def _read_together(tree: Tree, settled: Mapping[str, Settled]) -> None:
+    """Read the specs that are looked at in one go, where that is cheaper than one by one."""
+    if isinstance(tree, CommitTree):
+        passed_over = {path_of(name) for name in settled}
+        tree.read_many(p for p in tree.paths(FOLDER, ".yaml") if p not in passed_over)
 
 
 def _check(loaded: Loaded, tree: Tree, registry: Registry) -> dict[str, tuple[Finding, ...]]:
