@@ -27,6 +27,7 @@ def registry(make, tmp_path_factory) -> SkyRegistry:
     return registry
 
 
+@pytest.mark.slow
 def test_the_servers_price_is_kept_on_the_ledger(registry):
     kept = json.loads(registry.ledger("prices.json"))
     assert kept["endpoint"].startswith("skypilot:")
@@ -34,6 +35,7 @@ def test_the_servers_price_is_kept_on_the_ledger(registry):
     assert set(found) == {("slurm/virtual/main", "H100:1", RATE)}
 
 
+@pytest.mark.slow
 def test_a_budget_stops_the_run_with_its_checkpoint_kept(registry):
     registry.apply()
     registry.await_end("dear")
@@ -47,6 +49,7 @@ def test_a_budget_stops_the_run_with_its_checkpoint_kept(registry):
     assert BUDGET <= attempt["cost_usd"] < 2 * BUDGET
 
 
+@pytest.mark.slow
 def test_what_was_spent_is_told(registry):
     found = registry.succeed("cost", "--json").json
     assert found["usd"] == registry.attempt("dear")["cost_usd"]
