@@ -32,6 +32,9 @@ ANSWER_SECONDS = 120.0
 """For a bucket to answer what takes a few requests, all tries of its driver included; sending and
 fetching whole files takes as long as it takes."""
 
+_ALONE: dict[str, dict[str, Any]] = {name: {"max_concurrency": 1} for name in ("s3", "s3a")}
+"""What lets a driver ask for a file alone, and not for its size before, to read it in parts."""
+
 Names = list[str]
 
 
@@ -149,7 +152,8 @@ class RunStore:
         with self._outside("get", name):
             try:
                 if self._folder is None:
-                    content: bytes = self._ask("cat_file", self.url(name))
+                    alone = _ALONE.get(self._url.partition("://")[0], {})
+                    content: bytes = self._ask("cat_file", self.url(name), **alone)
                     return content
                 return Path(self.url(name)).read_bytes()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
