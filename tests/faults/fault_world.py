@@ -215,6 +215,8 @@ class World:
             if record.is_active:
                 self.beat(record.run_id, record.latest.number, "training", 5)
                 self.jobs.change(str(record.latest.job), state="running", detail="")
+        # As if minutes had passed: progress is not told more often.
+        (self.clone / ".rollbook" / "told.json").unlink(missing_ok=True)
         answer = self.runner("sync")
         assert answer.code == 0, answer
 
