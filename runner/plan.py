@@ -63,7 +63,8 @@ def survey(
     settled = find_settled(tree, snapshot, registry, forced)
     _read_together(tree, settled)
     loaded = load_experiments(tree, without=settled, all_bases=False)
-    _check_forced(forced, {*loaded.refused, *(one.name for one in loaded.experiments)})
+    known = {*settled, *loaded.refused, *(one.name for one in loaded.experiments)}
+    _check_forced(forced, known)
     findings = _check(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
