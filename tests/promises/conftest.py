@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / folder) for folder in ("faults", "github", "ledger")]
 
-SEED = "ROLLBOOK_TEST_SEED"
+SEED = "ROLLBOOK_SEED"
 """Environment variable with the seed; without it each run of the tests takes another one."""
 
 settings.register_profile(

@@ -19,8 +19,9 @@ import pytest
 from interruptions import Interruptions, Killed
 from ledger_watch import LedgerWatch
 from planned_registry import SETTINGS
-from real_git import commit_files, git
+from real_git import git
 from simulated_cluster import Clock, Cluster, Mood, SimulatedLauncher
+from soak_author import Author
 
 from runner.apply import apply
 from runner.errors import OutsideError, Refused
@@ -36,16 +37,6 @@ from runner.retry import retry
 from runner.stopping.cancel import cancel, give_up
 from runner.workspace import Workspace, open_workspace
 
-SPEC = """\
-apiVersion: rollbook/v1
-trainer: script
-script: {{command: [python, {file}], files: [{file}]}}
-training: {{steps: 8, prompts_per_step: 1, learning_rate: {rate}}}
-seeds: [{seeds}]
-description: {words}
-when_edited: {edited}
-{more}"""
-CANDIDATES = "resources: {candidates: [{infra: k8s/pool}, {infra: gcp}], wait_per_candidate: 20m}\n"
 LOSES_THE_ANSWER = '#!/bin/sh\n[ "$1" = committed ] || exit 0\nrm -f "$0"\nkill -9 $PPID\n'
 REFUSES = "#!/bin/sh\necho 'the remote refuses' >&2\nexit 1\n"
 EXPECTED_REFUSALS = re.compile(
@@ -67,21 +58,18 @@ class World:
         self.history: list[str] = []
         self.counts: Counter[str] = Counter()
         self._folder = folder
-        self._author = folder / "author"
         self._origin = folder / "origin.git"
-        self._versions: dict[str, list[str]] = {}
-        """Texts of each experiment's file, the newest last; empty for a deleted one."""
         self._interruptions = Interruptions()
         self._effects: Counter[str] = Counter()
         self.clock = Clock(monkeypatch)
         self.cluster = Cluster(self.clock, seed)
-        self._make()
+        self._author = self._make()
         self.clones = [folder / "one", folder / "two"]
         self._skew = timedelta(hours=self.choice.choice([-3, 0, 3]))
         """How far the clock of the second clone's machine is ahead."""
         self.watch = LedgerWatch(self._origin)
 
-    def _make(self) -> None:
+    def _make(self) -> Author:
         store = f"file://{self._folder}/store"
         remotes = "".join(
             f"['remote \"{name}\"']\n    url = {store}/{name}\n" for name in ("data", "checkpoints")
@@ -90,19 +78,17 @@ class World:
             "registry.yaml": f"{SETTINGS}launcher: skypilot\nrun_store: {store}/runs\n",
             ".dvc/config": remotes,
             ".gitignore": "/.rollbook/\n",
-            "train.py": "0\n",
-            "other.py": "0\n",
         }
-        self._author.mkdir(parents=True)
-        git(self._author, "init", "--quiet", "--template=")
-        commit_files(self._author, files)
+        folder = self._folder / "author"
+        author = Author(folder, files, self.choice)
         clone = ("clone", "--quiet", "--template=")
-        git(self._folder, *clone, "--bare", str(self._author), str(self._origin))
+        git(self._folder, *clone, "--bare", str(folder), str(self._origin))
         (self._origin / "hooks").mkdir()
-        git(self._author, "remote", "add", "origin", str(self._origin))
+        git(folder, "remote", "add", "origin", str(self._origin))
         for name in ("one", "two"):
             git(self._folder, *clone, str(self._origin), name)
         open_workspace(self._folder / "one").ledger.create()
+        return author
 
     # One step
 
@@ -113,7 +99,7 @@ class World:
             self._time: 6,
             self._apply: 8,
             self._sync: 12,
-            self._edit: 5,
+            self._author.edit: 5,
             self._retry: 3,
             self._cancel: 2,
             self._rerun: 1,
@@ -140,77 +126,6 @@ class World:
         minutes = self.choice.choice([1, 5, 16, 30, 61])
         self.clock.skipped += timedelta(minutes=minutes)
         return f"{minutes} minutes go by"
-
-    # What people change
-
-    def _edit(self) -> str:
-        names = sorted(self._versions)
-        there = [name for name in names if self._versions[name][-1]]
-        kinds = {
-            self._new: 5 if len(there) < 24 else 0,
-            self._change: 4,
-            self._reword: 2,
-            self._revert: 2,
-            self._delete: 1,
-            self._rename: 1,
-            self._change_input: 1,
-        }
-        [kind] = self.choice.choices(list(kinds), list(kinds.values()))
-        if kind in (self._new, self._change_input) or not there:
-            told = self._change_input() if kind == self._change_input else self._new()
-        else:
-            told = kind(self.choice.choice(there if kind != self._revert else names))
-        git(self._author, "add", "--all")
-        git(self._author, "commit", "--quiet", "--allow-empty", "--message", told)
-        git(self._author, "push", "--quiet", "origin", "HEAD:main")
-        return told
-
-    def _new(self, name: str = "") -> str:
-        name = name or f"x{len(self._versions)}"
-        return self._put(name, self._text())
-
-    def _text(self) -> str:
-        base = self.choice.randrange(10_000)
-        return SPEC.format(
-            rate=f"{self.choice.randrange(1, 10_000)}e-7",
-            seeds=", ".join(str(base + n) for n in range(self.choice.choice([1, 2, 4, 8]))),
-            words="as it was",
-            file=self.choice.choice(["train.py", "other.py"]),
-            edited=self.choice.choice(["let_finish", "cancel_running"]),
-            more=CANDIDATES if self.choice.random() < 0.5 else "",
-        )
-
-    def _put(self, name: str, text: str) -> str:
-        self._versions.setdefault(name, []).append(text)
-        path = self._author / "experiments" / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        if text:
-            path.write_text(text)
-        else:
-            path.unlink(missing_ok=True)
-        return f"{name} is {'written' if text else 'deleted'}"
-
-    def _change(self, name: str) -> str:
-        return self._put(name, self._text())
-
-    def _reword(self, name: str) -> str:
-        words = f"description: number {self.choice.randrange(1000)}"
-        return self._put(name, re.sub("description: .*", words, self._versions[name][-1]))
-
-    def _revert(self, name: str) -> str:
-        return self._put(name, self.choice.choice(self._versions[name]))
-
-    def _delete(self, name: str) -> str:
-        return self._put(name, "")
-
-    def _rename(self, name: str) -> str:
-        text = self._versions[name][-1]
-        return f"{self._delete(name)}, and {self._put(f'x{len(self._versions)}', text)}"
-
-    def _change_input(self) -> str:
-        path = self._author / self.choice.choice(["train.py", "other.py"])
-        path.write_text(f"{self.choice.randrange(10_000)}\n")
-        return f"{path.name} is changed"
 
     # What is commanded
 
@@ -249,10 +164,9 @@ class World:
         return self._on("write off", gone, lambda w, run_id: give_up(w, NoForge(), run_id))
 
     def _rerun(self) -> str:
-        names = [name for name in sorted(self._versions) if self._versions[name][-1]]
-        if not names:
+        if not self._author.names:
             return "nothing"
-        name = self.choice.choice(names)
+        name = self.choice.choice(self._author.names)
         forced = self.choice.choice(
             [Forced(rerun=frozenset({name})), Forced(launch=frozenset({name}))]
         )
