@@ -188,7 +188,8 @@ def _prepare(
     workspace: Workspace, snapshot: Snapshot, records: Sequence[RunRecord]
 ) -> list[_Prepared]:
     """Return the tasks of claims, with their files laid out."""
-    commits, lock = Commits(workspace), threading.Lock()
+    names = {record.experiment for record in records}
+    commits, lock = Commits(workspace, names), threading.Lock()
 
     @functools.cache
     def start() -> Ground:

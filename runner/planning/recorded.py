@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from runner.errors import Refused
 from runner.git.repository import CommitTree
 from runner.ledger.record import RunRecord
 from runner.spec.check import LoadedExperiment, load_experiments, load_registry
+from runner.spec.load import path_of
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.workspace import Workspace
 
 
 class Commits:
-    """The specs of commits, each commit read once."""
+    """The specs of some experiments at several commits, each commit read once."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, names: Iterable[str]) -> None:
+        """Read, when a commit is asked for, the specs `names`, and those that they start from."""
+        self._names = frozenset(names)
         self._repository = workspace.repository
         self._trees: dict[str, CommitTree] = {}
         self._read: dict[str, tuple[Resolver, dict[str, LoadedExperiment]]] = {}
@@ -41,11 +46,24 @@ class Commits:
 
     def _load(self, commit: str) -> tuple[Resolver, dict[str, LoadedExperiment]]:
         tree = self.tree(commit)
-        experiments = load_experiments(tree).experiments
-        resolver = Resolver(tree, load_registry(tree), experiments)
-        return resolver, {experiment.name: experiment for experiment in experiments}
+        found: dict[str, LoadedExperiment] = {}
+        wanted = asked = self._names
+        while wanted:
+            there = sorted(name for name in wanted if tree.oid(path_of(name)))
+            loaded = load_experiments(tree, there, all_bases=False).experiments if there else ()
+            found |= {experiment.name: experiment for experiment in loaded}
+            wanted = frozenset(name for one in loaded for name in _sources(one)) - asked
+            asked |= wanted
+        return Resolver(tree, load_registry(tree), tuple(found.values())), found
+
+
+def _sources(experiment: LoadedExperiment) -> Iterator[str]:
+    """Yield the experiments whose runs those of `experiment` start from."""
+    for run in experiment.runs:
+        if run.spec.model and run.spec.model.source == "run":
+            yield run.spec.model.path.partition("@")[0]
 
 
 def resolve_at(workspace: Workspace, commit: str, record: RunRecord) -> ResolvedRun:
     """Return one recorded run as the specs of `commit` say it; raises as `Commits.run`."""
-    return Commits(workspace).run(commit, record)
+    return Commits(workspace, [record.experiment]).run(commit, record)
