@@ -30,6 +30,7 @@ from stand_in_github import GitHub, serving_github
 from runner.ledger import branch
 from runner.workspace import open_workspace
 
+pytestmark = pytest.mark.timeout(900)
 MANY = 8
 RUNNER = Path(__file__).with_name("counting_runner.py")
 SECONDS = 900
