@@ -89,9 +89,15 @@ def measured(command: list[str], folder: Path) -> Measured:
     return Measured(seconds, usage.ru_maxrss / 1024, printed)
 
 
+def store_of(clone: Path) -> str:
+    """Return the run store of a copy; its registry.yaml stays as it is, as it bears on plans."""
+    return f"file://{clone.parent}/store"
+
+
 def operated(verb: str, clone: Path) -> tuple[Measured, dict[str, int]]:
     """Carry out `verb` in a process of its own; return what it took, and what it asked."""
-    done = measured([sys.executable, "-m", "benchmarks.operating", verb, str(clone)], ROOT)
+    operation = [sys.executable, "-m", "benchmarks.operating", verb, str(clone), store_of(clone)]
+    done = measured(operation, ROOT)
     told = json.loads(done.printed)
     return done._replace(seconds=told.pop("seconds")), told
 
@@ -151,7 +157,7 @@ def applied(clone: Path, specs: int) -> Row:
 
 def synced(clone: Path, specs: int) -> list[Row]:
     """Sync runs that go on: nothing new, one that ended, twenty that ended."""
-    workspace = opened(clone)
+    workspace = opened(clone, store_of(clone))
     records = set_running(workspace, min(GOING, specs // 2))
     put_heartbeats(workspace, records)
     rows = []
@@ -227,12 +233,8 @@ def measure(cache: Path, specs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=cache) as name:
         folder = Path(name)
         clone = copied(registry, folder)
-        store = f"run_store: file://{folder}/store"
-        settings = clone / "registry.yaml"
-        former = next(li for li in settings.read_text().splitlines() if "run_store" in li)
-        settings.write_text(settings.read_text().replace(former, store))
-        git(clone, "commit", "-qam", "a run store of its own")
         git(clone, "fetch", "-q", "origin", "runs:refs/remotes/origin/runs")
+        operated("apply", clone)  # what settled for another version of the program is settled anew
         rows = [published(clone), applied(clone, specs)]
         beside = peers(clone, specs)
         rows += synced(clone, specs)
