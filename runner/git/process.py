@@ -12,6 +12,7 @@ import shlex
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,6 +92,8 @@ class GitProcess:
         self._repository = open_repository(root)
         self._environment = {**_ENVIRONMENT, **self._instead_of_a_hooks()}
         self._reading = threading.Lock()
+        # Ends the process that `blob` reads from, before its pipes are collected.
+        weakref.finalize(self, self._repository.git.clear_cache)
 
     def _instead_of_a_hooks(self) -> dict[str, str]:
         """What replaces the variables that git sets in a hook, maybe another repository's.

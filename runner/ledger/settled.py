@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 FOLDER = "settled"
+_NO_POINT: dict[str, Any] = {}
+"""One for all: most runs have no matrix."""
 
 
 class Footprint(NamedTuple):
@@ -66,11 +68,17 @@ def settled_json(experiments: Mapping[str, Settled]) -> bytes:
     return f"[{{\n{parts[0]}\n}},{{\n{parts[1]}\n}}]\n".encode()
 
 
-def read_settled(content: bytes) -> dict[str, Settled]:
-    """Return what `settled_json` wrote; raises ValueError for anything else."""
+def read_settled(content: bytes, shared: dict[str, Footprint]) -> dict[str, Settled]:
+    """Return what `settled_json` wrote; raises ValueError for anything else.
+
+    Footprints that are in several files are one value, kept in `shared`.
+    """
     try:
         kept, rows = json.loads(content)
-        footprints = {key: Footprint(*one) for key, one in kept.items()}
+        footprints = {
+            key: shared.get(key) or shared.setdefault(key, Footprint(*one))
+            for key, one in kept.items()
+        }
         return {
             name: Settled(file, trainer, tuple(map(_run, runs)), footprints[key], basis)
             for name, (file, key, basis, trainer, *runs) in rows.items()
@@ -97,4 +105,4 @@ def _row(run: SettledRun) -> list[Any]:
 
 def _run(row: list[Any]) -> SettledRun:
     run_id, seed, *point = row
-    return SettledRun(run_id, seed, point[0] if point else {})
+    return SettledRun(run_id, seed, point[0] if point else _NO_POINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
@@ -16,7 +16,7 @@ from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
 from runner.ledger.mending import unreadable
 from runner.ledger.record import RunRecord, folder
-from runner.ledger.settled import Settled, read_settled, settled_paths
+from runner.ledger.settled import Footprint, Settled, read_settled, settled_paths
 from runner.ledger.standing import Standing, read_standings, standing_paths
 
 ACTIVE = "active.json"
@@ -28,6 +28,8 @@ _FEW = 200
 """Up to here, looking paths up one by one is cheaper than listing the tree."""
 _ACTIVE = TypeAdapter(dict[str, int])
 _APPLIED = TypeAdapter(dict[str, str | None])
+_TOGETHER = 64
+"""So many files of an index are read at once: all of them together would take room."""
 _PREFIX = re.compile(r"[0-9a-f]{4,12}")
 
 T = TypeVar("T")
@@ -79,6 +81,13 @@ class Snapshot:
             self._content.update(self._repository.read_paths(self.commit, new))
         return {path: found for path in wanted if (found := self._content.get(path)) is not None}
 
+    def _shards(self, paths: Sequence[str]) -> Iterator[bytes]:
+        """Yield the bytes of those `paths` that are there, some at a time; none is kept."""
+        for first in range(0, len(paths), _TOGETHER):
+            part = paths[first : first + _TOGETHER]
+            if self.commit:
+                yield from self._repository.read_paths(self.commit, part).values()
+
     def _read(self, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
         if len(paths) <= _FEW:
             return self._repository.read_paths(commit, paths)
@@ -108,7 +117,7 @@ class Snapshot:
     def standings(self) -> dict[str, Standing]:
         """Where each run stands; those of a file that is damaged are left out."""
         found: dict[str, Standing] = {}
-        for content in self.read_shards(standing_paths()).values():
+        for content in self._shards(standing_paths()):
             with suppress(ValueError):
                 found |= read_standings(content)
         return found
@@ -117,9 +126,10 @@ class Snapshot:
     def settled(self) -> dict[str, Settled]:
         """The experiments whose runs have all been attempted; see `runner.ledger.settled`."""
         found: dict[str, Settled] = {}
-        for content in self.read_shards(settled_paths()).values():
+        shared: dict[str, Footprint] = {}
+        for content in self._shards(settled_paths()):
             with suppress(ValueError):
-                found |= read_settled(content)
+                found |= read_settled(content, shared)
         return found
 
     def active(self) -> dict[str, int]:

@@ -185,7 +185,7 @@ def test_a_run_of_which_no_standing_is_known_is_looked_up(registry: PlannedRegis
 def test_the_file_reads_as_it_was_written(registry: PlannedRegistry) -> None:
     known: dict[str, Settled] = registry.snapshot.settled
     assert len(known) == 5
-    assert read_settled(settled_json(known)) == known
+    assert read_settled(settled_json(known), {}) == known
 
 
 # Footprints hold all that is read
