@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.errors import Refused
@@ -39,7 +39,7 @@ from runner.spec.experiment import Run
 from runner.spec.fields import nearest
 from runner.spec.inputs import DvcOutputs, not_made
 from runner.spec.load import FOLDER, path_of
-from runner.spec.resolve import Resolver
+from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import Tree
 
 
@@ -68,32 +68,23 @@ def survey(
     findings = _check(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
-    resolver = Resolver(tree, registry, sound, {n: one.runs for n, one in settled.items()})
     foresight = Foresight(tree, snapshot, registry, sound)
     outputs = DvcOutputs(tree)
-    runs: list[Launchable] = []
-    others = [_refusal(name, found) for name, found in sorted(refused.items())]
-    for experiment in sound:
-        if held := _held_without_input(experiment, tree, outputs):
-            others.append(_foreseen(held, experiment.runs[0], foresight))
-            continue
-        try:
-            with tracing(tree, experiment.name):
-                resolved = tuple(resolver.runs(experiment))
-        except Refused as refusal:
-            others.append(_unresolved(experiment, refusal))
-            continue
-        hints = findings.get(experiment.name, ())
-        runs.extend(decide(experiment, resolved, snapshot, registry, forced, hints))
-    refusals = frozenset(action.experiment for action in others)
-    of_settled = {run.run_id for one in settled.values() for run in one.runs}
-    others += _orphans(tuple(runs), of_settled, refusals, snapshot)
+    resolved, others = _resolve(sound, tree, registry, settled, outputs, foresight)
+    others = [*(_refusal(name, found) for name, found in sorted(refused.items())), *others]
     prints = footprints(sound, tree, outputs, settled)
-    runs = [run._replace(footprint=prints.get(run.action.experiment)) for run in runs]
+    runs = [
+        run._replace(footprint=prints.get(experiment.name))
+        for experiment, found in resolved
+        for run in decide(
+            experiment, found, snapshot, registry, forced, findings.get(experiment.name, ())
+        )
+    ]
+    others += _orphans(runs, settled, {one.experiment for one in others}, snapshot)
     meant = [run for run in _share(runs) if forced.means(run.action)]
-    foreseen = tuple(_foresee(meant, foresight))
     asked = tuple(action for action in others if forced.means(action))
-    return Survey(foreseen, asked, () if forced.names else tuple(kept_runs(settled, snapshot)))
+    kept = () if forced.names else tuple(kept_runs(settled, snapshot))
+    return Survey(tuple(_foresee(meant, foresight)), asked, kept)
 
 
 def make_plan(
@@ -126,6 +117,30 @@ def make_plan(
         notes=notes,
     )
     return plan, runs
+
+
+def _resolve(
+    experiments: Sequence[LoadedExperiment],
+    tree: Tree,
+    registry: Registry,
+    settled: Mapping[str, Settled],
+    outputs: DvcOutputs,
+    foresight: Foresight,
+) -> tuple[list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]], list[Action]]:
+    """Return the runs of each experiment, and what becomes of those whose runs are not known."""
+    resolver = Resolver(tree, registry, experiments, {n: one.runs for n, one in settled.items()})
+    found: list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]] = []
+    others: list[Action] = []
+    for experiment in experiments:
+        if held := _held_without_input(experiment, tree, outputs):
+            others.append(_foreseen(held, experiment.runs[0], foresight))
+            continue
+        try:
+            with tracing(tree, experiment.name):
+                found.append((experiment, tuple(resolver.runs(experiment))))
+        except Refused as refusal:
+            others.append(_unresolved(experiment, refusal))
+    return found, others
 
 
 def _read_together(tree: Tree, settled: Mapping[str, Settled]) -> None:
@@ -187,16 +202,17 @@ def _foreseen(action: Action, run: Run, foresight: Foresight) -> Action:
 
 
 def _orphans(
-    runs: tuple[Launchable, ...],
-    settled: Container[str],
-    refused: frozenset[str],
+    runs: Sequence[Launchable],
+    settled: Mapping[str, Settled],
+    refused: Container[str],
     snapshot: Snapshot,
 ) -> Iterator[Action]:
     """Yield the runs still going whose spec is gone, is refused or means another run now."""
     planned = {run.resolved.run_id for run in runs}
+    planned |= {run.run_id for one in settled.values() for run in one.runs}
     names = {run.resolved.run.experiment: run for run in runs}
     for record in snapshot.records(list(snapshot.active())).values():
-        if record.run_id in planned or record.run_id in settled:
+        if record.run_id in planned:
             continue
         successor = names.get(record.experiment)
         cancels = successor and successor.resolved.run.spec.when_edited == "cancel_running"

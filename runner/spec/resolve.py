@@ -47,7 +47,7 @@ class Resolver:
         self,
         tree: Tree,
         registry: Registry,
-        experiments: tuple[LoadedExperiment, ...],
+        experiments: Sequence[LoadedExperiment],
         known: Mapping[str, Sequence[KnownRun]] = MappingProxyType({}),
     ) -> None:
         """Prepare for the runs of `experiments`, which were loaded from `tree`.
