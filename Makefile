@@ -18,8 +18,9 @@ environments:
 test: environments lint
 	@scripts/test.sh
 
-test-all: environments lint bench
+test-all: environments lint
 	@scripts/test.sh --all
+	@$(MAKE) --no-print-directory bench
 
 # Without the training environment: minutes, not gigabytes.
 test-fast:
@@ -37,6 +38,8 @@ bench:
 	@$(CONTROL)/bin/python -m benchmarks.startup
 	@$(CONTROL)/bin/python -m benchmarks.validation
 	@$(CONTROL)/bin/python -m benchmarks.launching
+	@$(CONTROL)/bin/python -m benchmarks.planning --specs 1000
+	@$(CONTROL)/bin/python -m benchmarks.scale
 
 clean:
 	rm -rf .demo .venv .venv-train .cache build dist *.egg-info
