@@ -153,6 +153,13 @@ def files(specs: int, store: Path) -> Iterator[tuple[str, str]]:
         yield f"experiments/{name_of(number)}.yaml", _spec(number)
 
 
+def write_registry(root: Path, specs: int, store: Path) -> None:
+    """Write the registry's files below `root`; its runs would be in the run store `store`."""
+    for path, text in files(specs, store):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
 def name_of(number: int) -> str:
     """Return the name of an experiment."""
     return f"f{number // PER_FOLDER:03d}/x{number:06d}"
@@ -192,9 +199,7 @@ def _make(folder: Path, specs: int) -> None:
     from benchmarks.history import write_history
 
     root = folder / "registry"
-    for path, text in files(specs, folder / "store"):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
+    write_registry(root, specs, folder / "store")
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "specs")

@@ -21,7 +21,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from benchmarks.registries import write_registry
+from benchmarks.large import write_registry
 from benchmarks.startup import processor_seconds
 from runner.spec.check import load_experiments
 from runner.spec.tree import WorkTree
@@ -89,7 +89,7 @@ def many(specs: int) -> bool:
     """Print the figures of `specs` generated specs; whether the bar is kept."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "registry"
-        write_registry(root, specs)
+        write_registry(root, specs, Path(name) / "store")
         os.environ["XDG_CACHE_HOME"] = str(Path(name) / "cache")
         time.sleep(0.1)  # a file this fresh might change again unseen: it is not remembered
         first = processor_seconds(VALIDATE, root)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from real_git import MakeOriginAndClones, MakeRepository, commit_files, git
+from real_git import GIT_CONFIG, MakeOriginAndClones, MakeRepository, commit_files, git
 
 settings.register_profile("loaded", deadline=None)  # other work on the machine is no failure
 settings.load_profile("loaded")
@@ -17,18 +17,6 @@ settings.load_profile("loaded")
 # What is tested behaves differently in a job of CI, and is told so by the tests that mean it.
 for _name in [name for name in os.environ if re.fullmatch(r"CI|GITHUB_.*|ACTIONS_.*", name)]:
     del os.environ[_name]
-
-GIT_CONFIG = """\
-[user]
-    name = Test Person
-    email = person@example.invalid
-[init]
-    defaultBranch = main
-[commit]
-    gpgSign = false
-[gc]
-    auto = 0
-"""
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+GIT_CONFIG = """\
+[user]
+    name = Test Person
+    email = person@example.invalid
+[init]
+    defaultBranch = main
+[commit]
+    gpgSign = false
+[gc]
+    auto = 0
+[advice]
+    detachedHead = false
+"""
+"""What git knows of the person who runs the tests."""
+
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in `folder` and return what it prints, without the last line's end."""

@@ -7,18 +7,7 @@ from pathlib import Path
 
 import pytest
 from live_registry import LiveRegistry, copy_template, make_template
-
-GIT_CONFIG = """\
-[user]
-    name = Test Person
-    email = person@example.invalid
-[init]
-    defaultBranch = main
-[advice]
-    detachedHead = false
-[gc]
-    auto = 0
-"""
+from real_git import GIT_CONFIG
 
 MakeRegistry = Callable[[], LiveRegistry]
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from counting_launcher import JobServer
 from crash_points import Watch
 from forked_runner import Answer, ForkedRunner
-from real_git import git, write_files
+from real_git import GIT_CONFIG, git, write_files
 from stand_in_github import GitHub
 from werkzeug import Request, Response
 
@@ -51,25 +51,21 @@ run_store: file://{{world}}/store
 DVC = "".join(
     f"['remote \"{name}\"']\n    url = {{world}}/dvc\n" for name in ("data", "checkpoints")
 )
+
+HURRIED = """\
+[init]
+    templateDir =
+[core]
+    fsync = none
+[receive]
+    autogc = false
+"""
+"""Hundreds of clones are made and thrown away."""
 SPEC = """\
 apiVersion: rollbook/v1
 trainer: script
 script: {command: [python, train.py, %s], files: [train.py]}
 training: {steps: 8, prompts_per_step: 1, learning_rate: 1e-3}
-"""
-GIT_CONFIG = """\
-[user]
-    name = Test Person
-    email = person@example.invalid
-[init]
-    defaultBranch = main
-    templateDir =
-[gc]
-    auto = 0
-[core]
-    fsync = none
-[receive]
-    autogc = false
 """
 _MASKS = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<moment>"),
@@ -125,7 +121,7 @@ class World:
 
     def make(self, files: Mapping[str, str]) -> None:
         """Make clone and ledger, with `files` on the default branch."""
-        write_files(self.folder / "home", {".gitconfig": GIT_CONFIG})
+        write_files(self.folder / "home", {".gitconfig": f"{GIT_CONFIG}{HURRIED}"})
         self.jobs.behave()
         about = {"registry.yaml": SETTINGS, ".dvc/config": DVC, ".gitignore": "/.rollbook/\n"}
         texts = {name: text.format(world=self.folder) for name, text in about.items()}

@@ -13,14 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from live_registry import LiveRegistry, copy_template, make_template, script_spec, wait_until
-
-GIT_CONFIG = """\
-[user]
-    name = Test Person
-    email = person@example.invalid
-[init]
-    defaultBranch = main
-"""
+from real_git import GIT_CONFIG
 
 
 @pytest.fixture(scope="module")

@@ -19,17 +19,11 @@ import pytest
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / folder) for folder in ("github", "e2e")]
 
+from real_git import GIT_CONFIG  # noqa: E402
 from sky_host import LOCK, ROOT, SkyHost  # noqa: E402
 from sky_registry import SkyRegistry, make_registry  # noqa: E402
 from stand_in_s3 import S3, serving_s3  # noqa: E402
 
-GIT_CONFIG = """\
-[user]
-    name = Test Person
-    email = person@example.invalid
-[init]
-    defaultBranch = main
-"""
 REASON = "it changes this machine; as root on Debian: RUNNER_TESTS_MANDATORY=sky"
 MakeRegistry = Callable[[str], SkyRegistry]
 
