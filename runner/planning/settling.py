@@ -132,9 +132,10 @@ class _Soundness:
 
 
 def kept_runs(settled: Mapping[str, Settled], snapshot: Snapshot) -> Iterator[Kept]:
-    """Yield the runs of `settled`, each with why it is kept."""
+    """Yield the runs of `settled` in order of name, each with why it is kept."""
     standings = snapshot.standings
-    for name, one in settled.items():
+    for name in sorted(settled):
+        one = settled[name]
         for run in one.runs:
             reason = kept(run.run_id, standings[run.run_id], name)
             yield Kept(name, run, reason, one.trainer)

@@ -69,6 +69,8 @@ def test_nothing_is_looked_at_when_nothing_has_changed(registry: PlannedRegistry
     assert looked_at(registry) == set()
     plan = plan_here(registry.workspace, None).plan
     assert plan.count("keep") == 8
+    names = [one.experiment for one in plan.settled]
+    assert names == sorted(names)
     runs = {(a.experiment, a.run_id, a.seed, str(a.point)) for a in plan.whole().actions}
     forget(registry)
     again = plan_here(registry.workspace, None).plan
