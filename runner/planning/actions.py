@@ -100,7 +100,10 @@ class Plan(Section):
         yield from ((a.experiment, a.reason) for a in self.actions if a.action == "keep")
 
     def whole(self) -> Plan:
-        """Return this plan with its settled runs among the actions."""
+        """Return this plan with its settled runs among the actions, in order of name.
+
+        What belongs to no run of a spec stays behind them.
+        """
         kept = (
             Action(
                 experiment=one.experiment,
@@ -114,8 +117,14 @@ class Plan(Section):
             )
             for one in self.settled
         )
-        actions = (*self.actions, *kept)
+        of_runs = [one for one in self.actions if _is_of_run(one)]
+        others = (one for one in self.actions if not _is_of_run(one))
+        actions = (*sorted((*of_runs, *kept), key=lambda one: one.experiment), *others)
         return self.model_copy(update={"actions": actions, "settled": ()})
+
+
+def _is_of_run(action: Action) -> bool:
+    return action.run_id is not None and action.action != "orphan"
 
 
 def digest_of(actions: Iterable[Action]) -> str:
