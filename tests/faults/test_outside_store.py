@@ -43,11 +43,13 @@ def s3(monkeypatch) -> Iterator[tuple[S3, FaultyS3]]:
     "mode", ["forbidden", "broken", "hangs", pytest.param("refused", marks=pytest.mark.slow)]
 )
 def test_each_operation_says_so_within_its_deadline(s3, monkeypatch, mode):
-    monkeypatch.setattr(storage, "ANSWER_SECONDS", 1.0 if mode == "hangs" else 60.0)
+    monkeypatch.setattr(storage, "ANSWER_SECONDS", 60.0)  # a busy machine is no fault
     served, front = s3
     store = RunStore(f"s3://{served.bucket}/runs")
     store.put("there", b"1")
     front.be(mode)
+    if mode == "hangs":
+        monkeypatch.setattr(storage, "ANSWER_SECONDS", 1.0)
     reads = (lambda: store.get("there"), store.list, lambda: store.modified("there"))
     writes = (lambda: store.put("there", b"2"), lambda: store.create("lease", b""))
     acts = (*reads, *writes, lambda: store.delete("there"), lambda: store.exists("there"))
@@ -59,6 +61,7 @@ def test_each_operation_says_so_within_its_deadline(s3, monkeypatch, mode):
         assert time.monotonic() - began < 60
         assert "credentials" in str(caught.value.cure)
     front.be("well")
+    monkeypatch.setattr(storage, "ANSWER_SECONDS", 60.0)
     # What was given up is not carried out late: it would undo what came after it.
     assert store.get("there") == b"1"
     assert store.list() == ["there"]
@@ -90,6 +93,7 @@ def test_a_store_that_is_away_for_a_while_costs_no_run(s3, forks, tmp_path, monk
             assert "run store s3://" in answer.stderr
         assert scenario.record == before
         front.be("well")
+        monkeypatch.setattr(storage, "ANSWER_SECONDS", 60.0)
         scenario.to_the_end()
         scenario.check_end()
         assert scenario.record.latest.number == 1
