@@ -19,6 +19,7 @@ from runner.launching.places import check_places
 from runner.launching.submission import Launched, submit_claimed
 from runner.launching.tasks import check_train_python
 from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
+from runner.ledger.draft import told_of
 from runner.ledger.outbox import put_outbox, read_outbox
 from runner.plan import make_plan
 from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan, by_experiment
@@ -142,7 +143,7 @@ def claim(
         _put_settled(draft, runs, tree, registry)
         if not forced.names:
             draft.set_applied(commit)
-        ids = ", ".join(run.resolved.run_id for run in launched)
+        ids = told_of(run.resolved.run_id for run in launched)
         return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
 
     if read_outbox(workspace.ledger.transact(step)).pages:

@@ -32,6 +32,7 @@ from runner.launchers.base import JobState, JobStatus, Launcher
 from runner.launching.candidates import moved
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of, spec_path
+from runner.ledger.draft import told_of
 from runner.ledger.record import Attempt, RunRecord
 from runner.parallel import in_background, in_parallel
 from runner.policy.secrecy import redactor
@@ -160,7 +161,7 @@ def _write(
         publish = published_files if pages else outbox_files
         for path, content in publish(workspace, newest, written).items():
             draft.put(path, content)
-        told = ", ".join(f"{r.run_id} {r.latest.outcome or r.latest.state}" for r in written)
+        told = told_of(f"{r.run_id} {r.latest.outcome or r.latest.state}" for r in written)
         return draft.changes(f"Run {told}")
 
     return workspace.ledger.transact(step), written

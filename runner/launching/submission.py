@@ -23,6 +23,7 @@ from runner.launchers.base import Launcher
 from runner.launching.nonces import is_untried, note_tried
 from runner.launching.tasks import Ground, Launch, ground, node_task, recorded_launch
 from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.draft import told_of
 from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node.checkpoints import newest_complete
 from runner.node.task import NodeTask
@@ -257,7 +258,7 @@ def _record(workspace: Workspace, launcher: Launcher, sent: Sequence[_Sent]) -> 
             current = known.get(one.record.run_id)
             if current and _is_same(current, one) and current.latest.state == "claimed":
                 draft.put_record(current.with_latest(after(one, current.latest)))
-        ids = ", ".join(one.record.run_id for one in sent if one.job)
+        ids = told_of(one.record.run_id for one in sent if one.job)
         return draft.changes(f"Submitted {ids}" if ids else "Not submitted")
 
     if not sent:

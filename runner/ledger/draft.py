@@ -29,6 +29,17 @@ class Changes(NamedTuple):
     message: str = ""
 
 
+NAMED = 5
+"""So many runs are named in the message of a commit; the others are counted."""
+
+
+def told_of(runs: Iterable[str]) -> str:
+    """Return `a, b and 7 more`: what a commit's message says of several runs."""
+    told = list(runs)
+    more = [f"and {len(told) - NAMED:,} more"] if len(told) > NAMED else []
+    return " ".join([", ".join(told[:NAMED]), *more])
+
+
 def record_files(record: RunRecord) -> dict[str, bytes]:
     """Return the files that hold `record` itself, without active.json: see `Draft.put_record`."""
     return {record_path(record.run_id): record.to_json()}

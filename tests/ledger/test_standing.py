@@ -7,6 +7,7 @@ from ledger_values import make_attempt, make_ledger, make_record
 from real_git import MakeRepository
 
 from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.draft import told_of
 from runner.ledger.record import RunRecord, advance
 from runner.ledger.standing import Standing, standing_path
 
@@ -56,3 +57,9 @@ def test_what_is_missing_or_damaged_is_made_again_from_the_records(
     mended = put(ledger, again)
     assert len(mended.standings) == 600
     assert mended.standings[again.run_id].state == "submitted"
+
+
+def test_a_commits_message_names_a_few_runs_and_counts_the_others() -> None:
+    assert told_of([]) == ""
+    assert told_of(["a", "b"]) == "a, b"
+    assert told_of("abcdefg") == "a, b, c, d, e and 2 more"
