@@ -6,25 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from planned_registry import FILES as PLAIN
+from planned_registry import SETTINGS, SPEC
 
 from runner.rules import checked
 from runner.rules.checked import NOTHING, recall
 from runner.validate import validate
 
 MODEL = "Qwen/Qwen2.5-0.5B, revision: 060db6499f32"
-SPEC = """\
-apiVersion: rollbook/v1
-trainer: verl==0.9.1
-model: {path: Qwen/Qwen2.5-0.5B, revision: 060db6499f32}
-algorithm: {name: grpo, group_size: 4}
-data: {train: data/a.jsonl}
-reward: reward/sums.py:score
-training: {steps: 2, prompts_per_step: 8, learning_rate: 1.0e-6}
-"""
 FILES = {
-    "registry.yaml": f"apiVersion: rollbook/v1\nlineage: '{'0' * 32}'\nsecrets: {{'*': [KEY]}}\n",
-    "data/a.jsonl": "{}\n",
-    "reward/sums.py": "def score(solution_str):\n    return 1.0\n",
+    **PLAIN,
+    "registry.yaml": f"{SETTINGS}secrets: {{'*': [KEY]}}\n",
     "experiments/bases/b.yaml": SPEC,
     "experiments/alone.yaml": SPEC + "secrets: [KEY]\n",
     "experiments/folder/derived.yaml": "extends: bases/b\nseeds: [1, 2]\n",
