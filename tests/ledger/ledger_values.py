@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.git.repository import Repository
-from runner.ledger.branch import Ledger
+from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
 from runner.registry import LedgerSettings
 
@@ -45,3 +46,16 @@ def make_record(run: str = "run", *, experiment: str = "x", **changes: Any) -> R
 
 def make_ledger(root: Path, lineage: str = LINEAGE, **settings: Any) -> Ledger:
     return Ledger(Repository(root), LedgerSettings(**settings), lineage)
+
+
+def put(ledger: Ledger, *values: RunRecord | ExperimentEntry) -> Snapshot:
+    """Write records and entries in one commit."""
+
+    def step(snapshot: Snapshot) -> Changes:
+        draft = Draft(snapshot).put_records(v for v in values if isinstance(v, RunRecord))
+        for value in values:
+            if isinstance(value, ExperimentEntry):
+                draft.put_experiment(value)
+        return draft.changes("Put")
+
+    return ledger.transact(step)

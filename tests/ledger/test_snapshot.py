@@ -6,35 +6,15 @@ import time
 from collections.abc import Callable
 
 import pytest
-from ledger_values import make_attempt, make_ledger, make_record
-from real_git import MakeRepository
+from ledger_values import make_attempt, make_record, put
 
 from runner.errors import Refused
 from runner.git.process import GitProcess
 from runner.ledger.branch import Draft, ExperimentEntry, Ledger, Snapshot
-from runner.ledger.record import RunRecord
-
-
-@pytest.fixture
-def ledger(make_repository: MakeRepository) -> Ledger:
-    made = make_ledger(make_repository())
-    made.create()
-    return made
 
 
 def entry(name: str, *runs: str) -> ExperimentEntry:
     return ExperimentEntry(name=name, own_digest="d", runs=runs, commit="c" * 40)
-
-
-def put(ledger: Ledger, *values: RunRecord | ExperimentEntry) -> Snapshot:
-    def step(snapshot: Snapshot) -> object:
-        draft = Draft(snapshot).put_records(v for v in values if isinstance(v, RunRecord))
-        for value in values:
-            if isinstance(value, ExperimentEntry):
-                draft.put_experiment(value)
-        return draft.changes("Put")
-
-    return ledger.transact(step)  # type: ignore[arg-type]
 
 
 def test_a_thousand_records_are_read_by_few_processes(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ledger_values import make_ledger, make_record
-from real_git import MakeRepository
+from ledger_values import make_record, put
 
 from runner.errors import Refused
 from runner.ledger.branch import Draft, Ledger
 from runner.ledger.record import RunRecord, advance
-from runner.ledger.snapshot import Snapshot
 from runner.ledger.spending import (
     Spent,
     Sum,
@@ -24,17 +22,6 @@ COMMIT = "c" * 40
 PROMISE = {"gpus": 8, "gpu_hours": 16.0, "usd": 48.0, "claimed_at": "2026-01-31T23:59:59Z"}
 """Two hours on eight GPUs at $3."""
 STARTED = {"started_at": "2026-02-01T10:00:00Z", "ended_at": "2026-02-01T10:30:00Z"}
-
-
-@pytest.fixture
-def ledger(make_repository: MakeRepository) -> Ledger:
-    ledger = make_ledger(make_repository())
-    ledger.create()
-    return ledger
-
-
-def put(ledger: Ledger, *records: RunRecord) -> Snapshot:
-    return ledger.transact(lambda snapshot: Draft(snapshot).put_records(records).changes("Put"))
 
 
 def ended(record: RunRecord, outcome: str = "failed", **changes: object) -> RunRecord:

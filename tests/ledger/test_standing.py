@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from ledger_values import make_attempt, make_ledger, make_record
-from real_git import MakeRepository
+from ledger_values import make_attempt, make_record, put
 
-from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.branch import Changes, Ledger, Snapshot
 from runner.ledger.draft import told_of
-from runner.ledger.record import RunRecord, advance
+from runner.ledger.record import advance
 from runner.ledger.standing import Standing, standing_path
-
-
-@pytest.fixture
-def ledger(make_repository: MakeRepository) -> Ledger:
-    made = make_ledger(make_repository())
-    made.create()
-    return made
-
-
-def put(ledger: Ledger, *records: RunRecord) -> Snapshot:
-    return ledger.transact(lambda snapshot: Draft(snapshot).put_records(records).changes("Put"))
 
 
 def write(ledger: Ledger, path: str, content: bytes | None) -> Snapshot:
