@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -20,23 +22,28 @@ from runner.printable import one_line
 
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """What a system call says of a disk that is full, may not be written or fails."""
+_YOUNG = 200_000
+"""Objects made before the garbage collector looks at them; Python's own is 700."""
 
 
 def main() -> None:
     """Run the command line and exit."""
     # Modules and models are made once and stay: the collector need not go over them again and
-    # again while they are loaded, nor once more at the end.
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        code = run(sys.argv[1:])
-    finally:
-        gc.freeze()
-    if code == EXIT_INTERRUPTED:
-        # GitPython's watchdog over an interrupted call is a thread that would be waited for.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    # again while they are loaded.
+    gc.set_threshold(_YOUNG, 20, 20)
+    ended: list[int] = []
+    atexit.register(_leave_at_once, ended)  # the first to be registered is the last to be called
+    ended.append(run(sys.argv[1:]))
+    sys.exit(ended[0])
+
+
+def _leave_at_once(ended: list[int]) -> None:
+    """End the process without taking every module apart, which takes as long as loading some."""
+    if ended:
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(ended[0])
 
 
 def run(arguments: list[str]) -> int:

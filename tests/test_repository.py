@@ -315,12 +315,12 @@ def test_the_last_change_of_a_file_is_the_merge_that_brought_it(root: Path, tmp_
     merge = git(root, "rev-parse", "HEAD")
     later = commit_files(root, {"experiments/c.yaml": "c: 2\n"})
     repository = Repository(root)
-    assert repository.last_change(later, path) == merge
-    assert repository.last_change(other, path) == first
-    assert repository.last_change(later, "experiments/c.yaml") == later
-    assert repository.last_change(first, "experiments/c.yaml") is None
+    assert repository.history.last_change(later, path) == merge
+    assert repository.history.last_change(other, path) == first
+    assert repository.history.last_change(later, "experiments/c.yaml") == later
+    assert repository.history.last_change(first, "experiments/c.yaml") is None
 
     git(tmp_path, "clone", "--quiet", "--depth=2", f"file://{root}", str(tmp_path / "shallow"))
     shallow = Repository(tmp_path / "shallow")
-    assert shallow.last_change(later, "experiments/c.yaml") == later
-    assert shallow.last_change(later, "reward/r.py") is None
+    assert shallow.history.last_change(later, "experiments/c.yaml") == later
+    assert shallow.history.last_change(later, "reward/r.py") is None

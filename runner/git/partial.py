@@ -49,7 +49,7 @@ class Promised:
     def _promisor(self) -> str:
         """Return the remote that promises objects; empty in a full clone."""
         if self._remote is None:
-            if "promisor" not in self._git.configuration.read_text(errors="replace"):
+            if "promisor" not in (self._git.folder / "config").read_text(errors="replace"):
                 self._remote = ""
                 return ""
             configured = self._git.ask("config", "--get-regexp", r"^remote\..*\.promisor$")

@@ -9,25 +9,27 @@ import logging
 import os
 import re
 import shlex
-import tempfile
-import threading
+import subprocess
 import time
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
-
-if TYPE_CHECKING:
-    from git import Repo
 
 LOCAL_SECONDS = 300.0
 """Deadline of a call that touches this machine only."""
 NETWORK_SECONDS = 120.0
 """Deadline of a call that talks to a remote."""
+_ENDING_SECONDS = 2.0
+"""What git has to end in, with the helpers that it has started, before it is killed."""
 
 _LOG = logging.getLogger(__name__)
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+_OF_A_HOOK = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"),
+)
+"""What git sets in a hook, maybe another repository's: it would win over the folder."""
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]+@")
 
 
@@ -64,47 +66,32 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub(r"\1", text)
 
 
-def open_repository(root: Path) -> Repo:
-    """Return GitPython's repository whose work tree is `root`.
-
-    Raises Refused when `root` is not the top folder of a git work tree, OutsideError when there is
-    no git on this machine.
-    """
-    try:
-        import git
-    except ImportError as error:
-        raise OutsideError(f"git does not start: {error}", cure="install git") from error
-    try:
-        repository = git.Repo(root, search_parent_directories=True)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-        raise Refused(f"{root} is not in a git repository", cure="git init") from error
-    top = repository.working_tree_dir
-    if top is None or Path(top).resolve() != root.resolve():
-        raise Refused(f"{root} is not the top folder of its git repository, {top} is")
-    return repository
-
-
 class GitProcess:
     """Calls git in one repository."""
 
     def __init__(self, root: Path) -> None:
-        """Open the repository at `root`; raises as `open_repository` does."""
-        self._repository = open_repository(root)
-        self._environment = {**_ENVIRONMENT, **self._instead_of_a_hooks()}
-        self._reading = threading.Lock()
-        # Ends the process that `blob` reads from, before its pipes are collected.
-        weakref.finalize(self, self._repository.git.clear_cache)
+        """Use the repository whose work tree is `root`.
 
-    def _instead_of_a_hooks(self) -> dict[str, str]:
-        """What replaces the variables that git sets in a hook, maybe another repository's.
-
-        GitPython replaces GIT_DIR itself.
+        Raises Refused when `root` is not the top folder of a git work tree, OutsideError when there
+        is no git on this machine.
         """
-        own = {
-            "GIT_WORK_TREE": str(self._repository.working_tree_dir),
-            "GIT_INDEX_FILE": str(Path(self._repository.git_dir) / "index"),
-        }
-        return {name: value for name, value in own.items() if name in os.environ}
+        self.root = root
+        self.folder = self._own_folder()
+
+    def _own_folder(self) -> Path:
+        """Return git's folder, that all work trees of the repository share."""
+        usual = self.root / ".git"
+        if (usual / "HEAD").is_file():
+            return usual
+        if not self.root.is_dir():
+            raise Refused(f"there is no folder {self.root}")
+        asked = self.ask("rev-parse", "--show-toplevel", "--git-common-dir")
+        if asked.status:
+            raise Refused(f"{self.root} is not in a git repository", cure="git init")
+        top, _, folder = asked.text.partition("\n")
+        if Path(top).resolve() != self.root.resolve():
+            raise Refused(f"{self.root} is not the top folder of its git repository, {top} is")
+        return self.root / folder
 
     def ask(
         self,
@@ -116,22 +103,21 @@ class GitProcess:
 
         Raises OutsideError when git cannot be started or has not ended after `seconds`.
         """
-        from git.exc import GitCommandNotFound
-
         started = time.monotonic()
+        process = self.start(*arguments)
         try:
-            status, out, error = self._execute(arguments, stdin, seconds)
-        except GitCommandNotFound as missing:
-            raise OutsideError(f"git does not start: {missing}", cure="install git") from missing
-        text = without_credentials(error.decode("utf-8", "replace"))
-        told = without_credentials(" ".join(arguments))
-        _LOG.debug("git %s: status %d, %.2f s", told, status, time.monotonic() - started)
-        if text.startswith("Timeout: "):
+            out, error = process.communicate(stdin, timeout=seconds)
+        except subprocess.TimeoutExpired as late:
             raise OutsideError(
                 f"git {arguments[0]} has not answered for {seconds:g} seconds",
                 cure="try again; if it stays so, check the network and the remote's address",
-            )
-        return Answer(status, out, text)
+            ) from late
+        finally:
+            _end(process)
+        told, took = without_credentials(" ".join(arguments)), time.monotonic() - started
+        _LOG.debug("git %s: status %d, %.2f s", told, process.returncode, took)
+        said = without_credentials(error.decode("utf-8", "replace"))
+        return Answer(process.returncode, out, said)
 
     def call(self, *arguments: str, stdin: bytes = b"", seconds: float = LOCAL_SECONDS) -> Answer:
         """Call git and return its answer; raises OutsideError when git reports a failure."""
@@ -140,49 +126,36 @@ class GitProcess:
             raise OutsideError(f"git {arguments[0]} failed: {answer.last_line}", cure=answer.cure)
         return answer
 
-    def blob(self, name: str) -> bytes | None:
-        """Return the bytes of the blob `name` (an id, or `<commit>:<path>`), None without one.
-
-        `name` is ASCII. All are read by one `git cat-file` that stays. It reads what is here: what
-        a remote has promised is to be fetched before.
-        """
-        with self._reading:
-            try:
-                _, kind, _, content = self._repository.git.get_object_data(name)
-            except ValueError:  # GitPython's word for a missing object
-                return None
-        return content if _as_bytes(kind) == b"blob" else None
-
-    @property
-    def configuration(self) -> Path:
-        """The file with the repository's own settings."""
-        return Path(self._repository.common_dir) / "config"
-
-    def _execute(
-        self,
-        arguments: tuple[str, ...],
-        stdin: bytes,
-        seconds: float,
-    ) -> tuple[int, bytes, bytes]:
-        # A temporary file, not a pipe: GitPython writes no input, and a file cannot block.
-        with tempfile.TemporaryFile() as stream:
-            stream.write(stdin)
-            stream.seek(0)
-            git: Any = self._repository.git
-            answer: tuple[int, bytes, bytes] = git.execute(
+    def start(self, *arguments: str, errors: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """Start git, with pipes; raises OutsideError when there is none on this machine."""
+        try:
+            return subprocess.Popen(
                 ["git", *arguments],
-                istream=stream,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                kill_after_timeout=seconds,
-                env=self._environment,
+                cwd=self.root,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
             )
-        status, out, error = answer
-        return status, _as_bytes(out), _as_bytes(error)
+        except (FileNotFoundError, PermissionError) as error:
+            raise OutsideError(f"git does not start: {error}", cure="install git") from error
 
 
-def _as_bytes(value: bytes | str) -> bytes:
-    """Whether GitPython decodes an answer depends on its version and the case."""
-    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+def _environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    return {**inherited, **_ENVIRONMENT}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a call that was given up or interrupted; git takes its helpers with it."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            pipe.close()

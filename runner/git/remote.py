@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from runner.errors import OutsideError, Refused
+from runner.git.objects import Objects
 from runner.git.process import Answer, GitProcess
 
 
 class Remote:
     """One configured remote; every call talks to it with a deadline."""
 
-    def __init__(self, git: GitProcess, name: str, seconds: float) -> None:
+    def __init__(self, git: GitProcess, objects: Objects, name: str, seconds: float) -> None:
         """Use `git` to reach the remote `name`, waiting at most `seconds` for each answer."""
         self.name = name
         self._git = git
+        self._objects = objects
         self._seconds = seconds
 
     def head(self) -> tuple[str, str]:
@@ -74,7 +76,7 @@ class Remote:
         return [(value, name) for value, _, name in lines]
 
     def _has(self, commit: str) -> bool:
-        return self._git.ask("cat-file", "-e", f"{commit}^{{commit}}").status == 0
+        return self._objects.one(f"{commit}^{{commit}}") is not None
 
     def _ask(self, *arguments: str) -> Answer:
         return self._git.ask(*arguments, seconds=self._seconds)

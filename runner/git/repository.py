@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
 from runner.git.extraction import extract
 from runner.git.fast_import import commit_stream
+from runner.git.history import History
+from runner.git.objects import Objects
 from runner.git.partial import Promised
 from runner.git.process import NETWORK_SECONDS, GitProcess
 from runner.git.remote import Remote
@@ -23,15 +26,21 @@ from runner.printable import one_line
 CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 """Where an untracked file may change what a run means, so that it makes the tree dirty."""
 
-_FEW = 20
-"""Up to so many blobs are read one by one, by a process that stays; starting one costs as much."""
-
 
 class Entry(NamedTuple):
     """One file of a commit: mode (`100644`, `100755`, `120000`, `160000`) and object id."""
 
     mode: str
     oid: str
+
+
+class Difference(NamedTuple):
+    """How the files of two commits differ."""
+
+    changed: frozenset[str]
+    """Every path that is not the same in both."""
+    come_or_gone: frozenset[str]
+    """Those of them that are files of one alone."""
 
 
 class Tip(NamedTuple):
@@ -52,6 +61,7 @@ class Repository:
         """
         self.root = root.resolve()
         self._git = GitProcess(self.root)
+        self._objects = Objects(self._git)
         self._network_seconds = network_seconds
         self._promised = Promised(self._git)
 
@@ -79,11 +89,13 @@ class Repository:
 
     def reference(self, name: str) -> str | None:
         """Return the object id that `name` stands for, or None."""
-        answer = self._git.ask("rev-parse", "--verify", "--quiet", name)
-        return answer.text if answer.status == 0 else None
+        found = self._objects.one(name)
+        return found.oid if found else None
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Return whether `ancestor` is `commit` or one of its ancestors, as far as known here."""
+        if ancestor == commit:
+            return self.reference(commit) is not None
         answer = self._git.ask("merge-base", "--is-ancestor", ancestor, commit)
         return answer.status == 0
 
@@ -101,28 +113,10 @@ class Repository:
                 there.fetch(commit, commit)
         return self.reference(f"{commit}^{{commit}}") is not None
 
-    def roots(self, commit: str) -> list[str]:
-        """Return the commits without parents that `commit` descends from."""
-        return self._git.call("rev-list", "--max-parents=0", commit).text.split()
-
-    def last_change(self, commit: str, path: str) -> str | None:
-        """Return the newest commit on the first-parent history of `commit` that changed `path`.
-
-        Of a merge that is the merge itself, as what a request brought counts as one change. None
-        when it was never there, or was changed before a shallow clone begins.
-        """
-        options = ("-1", "--first-parent", "--format=%H %P")
-        found = self._git.ask("log", *options, commit, "--", path).text.split()
-        begins_here = len(found) == 1 and self.is_shallow()
-        return None if not found or begins_here else found[0]
-
-    def changes(self, commit: str, path: str) -> list[str]:
-        """Return the commits of the first-parent history of `commit` that changed `path`.
-
-        The newest first; what was changed before a shallow clone begins is missing.
-        """
-        options = ("--first-parent", "--format=%H")
-        return self._git.call("log", *options, commit, "--", path).text.split()
+    @cached_property
+    def history(self) -> History:
+        """Which commits changed what."""
+        return History(self._git)
 
     def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
         """Return the changed tracked paths, and the untracked ones below `folders`."""
@@ -178,13 +172,18 @@ class Repository:
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
-    def _read_batch(self, names: list[str]) -> dict[str, bytes]:
-        if len(names) <= _FEW and "".join(names).isascii() and not self._promised:
-            found = {name: self._git.blob(name) for name in names}
-            return {name: content for name, content in found.items() if content is not None}
-        request = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-        answer = self._git.call("cat-file", "--batch", stdin=request)
-        return dict(_batch_blobs(names, answer.out))
+    def _read_batch(self, names: Iterable[str]) -> dict[str, bytes]:
+        found = self._objects.find(names)
+        return {name: one.content for name, one in found.items() if one.kind == "blob"}
+
+    def difference(self, one: str, other: str) -> Difference:
+        """Return what differs between two commits or trees."""
+        options = ("-r", "-z", "--no-renames", "--name-status")
+        answer = self._git.call("diff-tree", *options, one, other)
+        fields = answer.text.split("\0")
+        status = dict(zip(fields[1::2], fields[::2], strict=False))
+        come_or_gone = frozenset(path for path, letter in status.items() if letter in ("A", "D"))
+        return Difference(frozenset(status), come_or_gone)
 
     def merged_tree(self, base: str, head: str) -> str:
         """Return the tree that merging `head` into `base` would give; nothing is checked out.
@@ -215,7 +214,7 @@ class Repository:
         """Return the configured remote of this name, None when there is none."""
         if name is None or self.git_config(f"remote.{name}.url") is None:
             return None
-        return Remote(self._git, name, self._network_seconds)
+        return Remote(self._git, self._objects, name, self._network_seconds)
 
     def _local_default_branch(self) -> str:
         for usual in (self.git_config("init.defaultBranch"), "main", "master"):
@@ -322,17 +321,3 @@ def _tree_entries(listing: str) -> Iterator[tuple[str, Entry]]:
             attributes, _, path = line.partition("\t")
             mode, _, oid = attributes.split(" ")
             yield path, Entry(mode, oid)
-
-
-def _batch_blobs(names: list[str], out: bytes) -> Iterator[tuple[str, bytes]]:
-    """Take `git cat-file --batch` apart: per name `<oid> <type> <size>`, bytes, line end."""
-    at = 0
-    for name in names:
-        end = out.index(b"\n", at)
-        header, at = out[at:end].split(b" "), end + 1
-        if header[-1] in (b"missing", b"ambiguous"):
-            continue
-        size = int(header[-1])
-        if header[-2] == b"blob":
-            yield name, out[at : at + size]
-        at += size + 1

@@ -129,16 +129,17 @@ class Ledger:
         raise self._locked(self._known_reference)
 
     def _verified(self, commit: str) -> Snapshot:
-        for root in self._repository.roots(commit):
-            found = self._at(root).read(LINEAGE)
-            if found is None:
-                raise Refused(
-                    f"branch {self._branch} is no ledger: its first commit carries no lineage",
-                    cure="name another branch as `ledger: {branch: …}` in registry.yaml",
-                )
-            if found.decode("utf-8", "replace").strip() != self._lineage:
-                raise self._foreign(found.decode("utf-8", "replace").strip())
-        return self._at(commit)
+        snapshot = self._at(commit)
+        content = snapshot.read(LINEAGE)
+        if content is None:
+            raise Refused(
+                f"branch {self._branch} is no ledger: it carries no lineage",
+                cure="name another branch as `ledger: {branch: …}` in registry.yaml",
+            )
+        found = content.decode("utf-8", "replace").strip()
+        if found != self._lineage:
+            raise self._foreign(found)
+        return snapshot
 
     def _at(self, commit: str) -> Snapshot:
         there = self._remote.name if self._remote else "."

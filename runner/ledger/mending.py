@@ -43,7 +43,7 @@ def _last_whole(
     repository: Repository, commit: str, path: str, parse: Callable[[bytes], object]
 ) -> str | None:
     """Return the newest commit whose version of the file can be read."""
-    for changed in repository.changes(commit, path)[:MOST_VERSIONS]:
+    for changed in repository.history.changes(commit, path, most=MOST_VERSIONS):
         content = repository.read_paths(changed, [path]).get(path)
         if content is None:
             continue

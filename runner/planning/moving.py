@@ -88,7 +88,7 @@ def _formers(repository: Repository, tip: Registry, commit: str) -> list[_Former
     """
     found: dict[tuple[str, str | None, str], _Former] = {}
     newer = commit
-    for changed in repository.changes(commit, FILE):
+    for changed in repository.history.changes(commit, FILE):
         registry = _readable(repository, changed)
         if registry is not None and _place(registry) != _place(tip):
             found.setdefault(_place(registry), _Former(registry, newer))

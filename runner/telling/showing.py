@@ -127,7 +127,7 @@ def _all_runs(snapshot: Snapshot, entry: ExperimentEntry | None) -> dict[str, Ru
 
 
 def _introduced(workspace: Workspace, commit: str, name: str) -> str | None:
-    return workspace.repository.last_change(commit, spec_path(name))
+    return workspace.repository.history.last_change(commit, spec_path(name))
 
 
 def _moment(workspace: Workspace, reports: Sequence[RunReport]) -> Moment:

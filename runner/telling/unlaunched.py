@@ -88,7 +88,7 @@ def _note(
     if before and _same_file(repository, before.commit, head, path):
         commit = before.commit
     else:
-        commit = repository.last_change(head, path) or head
+        commit = repository.history.last_change(head, path) or head
     state, text = _told(action)
     return Note(commit=commit, state=state, description=cut(text))
 
@@ -116,7 +116,7 @@ def _last_word(repository: Repository, head: str, name: str, note: Note) -> Open
     path = _path(name)
     if note.state != "pending" or _same_file(repository, note.commit, head, path):
         return None
-    newer = repository.last_change(head, path)
+    newer = repository.history.last_change(head, path)
     there = repository.reference(f"{head}:{path}")
     what = "edited" if there else "deleted"
     where = f" in {newer[:10]}" if newer else ""
