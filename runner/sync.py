@@ -29,7 +29,7 @@ from runner.following.observation import (
 )
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
-from runner.launching.candidates import moved
+from runner.launching.candidates import moved, next_of
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.documents import experiment_of, spec_path
 from runner.ledger.draft import told_of
@@ -38,6 +38,7 @@ from runner.parallel import in_background, in_parallel
 from runner.policy.secrecy import redactor
 from runner.report.publish import experiments_of, outbox_files, published_files
 from runner.storage.runfolder import LAUNCHER_LOG, attempt_folder
+from runner.storage.store import open_store
 from runner.telling.announce import announce, has_listener
 from runner.workspace import Workspace
 
@@ -77,7 +78,8 @@ def sync(workspace: Workspace, launcher: Launcher, forge: Forge, *, fetch: bool 
     observed = _observe_all(workspace, snapshot, records, statuses)
     observed |= stop_overdue(workspace, launcher, snapshot, records, observed, statuses)
     _keep_logs(workspace, launcher, snapshot, observed, statuses)
-    synced = record(workspace, forge, snapshot, observed, _move(snapshot, observed, statuses))
+    moves = _move(workspace, snapshot, observed, statuses)
+    synced = record(workspace, forge, snapshot, observed, moves)
     launcher.keep_prices()
     return synced
 
@@ -180,18 +182,25 @@ def _is_news(before: Attempt, after: Attempt) -> bool:
 
 
 def _move(
-    snapshot: Snapshot, observed: Mapping[str, Attempt], statuses: Mapping[str, JobStatus]
+    workspace: Workspace,
+    snapshot: Snapshot,
+    observed: Mapping[str, Attempt],
+    statuses: Mapping[str, JobStatus],
 ) -> dict[str, RunRecord]:
     """Return the records of runs that have waited long enough, with their next attempts."""
-    at, found, known = datetime.now(UTC), {}, snapshot.records(observed)
-    for run_id, seen in observed.items():
-        if seen.state == "running":
-            continue
-        spec, status = experiment_of(snapshot, run_id), statuses.get(run_id, UNKNOWN)
-        record = moved(spec, known[run_id], status, seen, at)
-        if record is not None:
-            found[run_id] = record
-    return found
+    known = snapshot.records(observed)
+    resting = {run_id: seen for run_id, seen in observed.items() if seen.state != "running"}
+    specs = {run_id: experiment_of(snapshot, run_id) for run_id in resting}
+    at = datetime.now(UTC)
+    following = [next_of(spec, resting[run_id]) for run_id, spec in specs.items()]
+    if any(one and one.at and one.at <= at for one in following):
+        # Our clock may be hours ahead: no run loses its place by that.
+        at = open_store(workspace.registry.run_store, workspace.root).now()
+    moves = {
+        run_id: moved(specs[run_id], known[run_id], statuses.get(run_id, UNKNOWN), seen, at)
+        for run_id, seen in resting.items()
+    }
+    return {run_id: record for run_id, record in moves.items() if record is not None}
 
 
 def _keep_logs(

@@ -18,7 +18,7 @@ from runner.launching.tasks import job_name
 from runner.ledger.branch import Snapshot
 from runner.ledger.costs import costed
 from runner.ledger.documents import experiment_of
-from runner.ledger.record import Attempt, Outcome, RunRecord, advance, now
+from runner.ledger.record import Attempt, Outcome, RunRecord, advance, now, written
 from runner.node import restarts
 from runner.node.channel import HEARTBEAT, RESULT
 from runner.node.task import EXIT_OUTSIDE, Evidence
@@ -163,24 +163,28 @@ def _observed(
     if status.state == "ended":
         return _gone(attempt, beat, status)
     if status.state == "waiting":
-        return _waiting(experiment_of(snapshot, run.run_id), attempt, beat, status)
+        return _waiting(experiment_of(snapshot, run.run_id), attempt, beat, status, folder)
     if _is_of_former_start(attempt, folder):
         return attempt
     return _going(attempt, beat, status)
 
 
 def _waiting(
-    spec: Experiment, attempt: Attempt, beat: Heartbeat | None, status: JobStatus
+    spec: Experiment,
+    attempt: Attempt,
+    beat: Heartbeat | None,
+    status: JobStatus,
+    folder: AttemptFolder,
 ) -> Attempt:
     """Return the attempt as waiting, for its first machines or for others after it lost them.
 
     Only while its launcher tries for them does it have a `waiting_since`: what waits for its turn
-    alone needs no other place.
+    alone needs no other place. Where the launcher does not know, since now by the store's clock,
+    as others go on from there and heartbeats are compared with it.
     """
     reason = _recovering(attempt, beat, status) if beat else _wanted(spec, attempt, status)
-    same_wait = attempt.state == "waiting" and attempt.waiting_since is not None
-    since = attempt.waiting_since if same_wait else status.since or now()
-    since = None if status.is_queued else since
+    since = attempt.waiting_since if attempt.state == "waiting" else None
+    since = None if status.is_queued else since or status.since or written(folder.store.now())
     return advance(
         attempt,
         "waiting",

@@ -4,8 +4,9 @@
 
 Names are not unique to a launcher, and what was submitted may not be visible yet. So a claim is
 submitted only by the process that made it and has not tried before; or when its submission is known
-to have failed, which the claim then says; or when it is older than `Launcher.unseen`. Should there
-be two jobs all the same, the lease in the run store lets one of them train.
+to have failed, which the claim then says; or when it is older than `Launcher.unseen`, or as far in
+the future: then somebody's clock is wrong. Should there be two jobs all the same, the lease in the
+run store lets one of them train.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def _later(launcher: Launcher, record: RunRecord) -> str:
     since = datetime.fromisoformat(attempt.claimed_at)
     until = since + timedelta(seconds=launcher.unseen)
     certain = is_untried(attempt.nonce) or attempt.reason.startswith(_FAILED)
-    if certain or datetime.now(UTC) >= until:
+    # One from the future would be left for as long as a clock was ahead.
+    if certain or abs(datetime.now(UTC) - since) >= until - since:
         return ""
     return (
         f"claimed at {since:%H:%M} UTC and perhaps being submitted by another runner; an apply "

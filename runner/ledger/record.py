@@ -40,8 +40,13 @@ def ledger_json(value: Any) -> bytes:
 
 
 def now() -> str:
-    """Return this moment as the ledger writes it: UTC, to the second, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return this moment, by the clock of this machine, as the ledger writes it."""
+    return written(datetime.now(UTC))
+
+
+def written(at: datetime) -> str:
+    """Return a moment as the ledger writes it: UTC, to the second, ISO 8601."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Judgement(Section):

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "github")]
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / folder) for folder in ("following", "github", "launching")]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ but for a submission that is seen later than `unseen` says, which `is_late` brin
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_evidence import make_evidence
 
 from runner import sync
 from runner.errors import LeaseHeld, OutsideError, Unclear
@@ -29,7 +31,7 @@ from runner.ledger import record
 from runner.node import restarts
 from runner.node.channel import EVIDENCE, HEARTBEAT, RESULT
 from runner.node.lease import acquire
-from runner.node.task import EXIT_FAILED, Evidence, NodeTask, Result
+from runner.node.task import EXIT_FAILED, NodeTask, Result
 from runner.node.whereabouts import WHERE
 from runner.storage.store import RunStore
 
@@ -54,6 +56,7 @@ class Clock:
 
         for module in (limits, record, submission, sync):
             monkeypatch.setattr(module, "datetime", Shifted)
+        monkeypatch.setattr(RunStore, "now", lambda _: clock.now())
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.skipped
@@ -190,18 +193,7 @@ class Cluster:
         steps = job.task.steps or 8
         job.step = steps if code == 0 else job.step
         self._beat(job, restarts.ENDED)
-        evidence = Evidence(
-            exit_code=code,
-            last_step=job.step,
-            steps=steps,
-            metrics={"reward/mean": 1.0},
-            reward=None,
-            checkpoint_md5=None,
-            checkpoint_step=None,
-            environment={},
-            seconds=60.0,
-            peak_memory_bytes=0,
-        )
+        evidence = make_evidence(exit_code=code, last_step=job.step, steps=steps)
         self._put(job, EVIDENCE, evidence)
         self._put(job, RESULT, Result(exit_code=0 if code == 0 else EXIT_FAILED))
         if code == 0:
@@ -223,6 +215,8 @@ class Cluster:
     def _beat(self, job: Job, phase: str) -> None:
         beat = {"time": self.clock.text(), "phase": phase, "step": job.step, "steps": 8}
         job.store.put(self._name(job, HEARTBEAT), json.dumps(beat | {"seconds": 60.0}).encode())
+        heard = self.clock.now().timestamp()  # by the store's clock, which is right
+        os.utime(job.store.url(self._name(job, HEARTBEAT)), (heard, heard))
 
     def _put(self, job: Job, name: str, content: Any) -> None:
         job.store.put(self._name(job, name), content.model_dump_json().encode())
