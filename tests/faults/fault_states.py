@@ -16,10 +16,11 @@ from typing import NamedTuple
 import pytest
 from fault_world import GIT_CONFIG, LONG_AGO, Kept, NotingGitHub, World, spec
 from forked_runner import Answer, ForkedRunner
+from node_evidence import make_evidence
 
 from runner.ledger.record import RunRecord
 from runner.node.channel import EVIDENCE, METRICS, RESULT
-from runner.node.task import Evidence, Result
+from runner.node.task import Result
 from runner.workspace import open_workspace
 
 PLACES = """\
@@ -114,20 +115,8 @@ def _news(world: World) -> None:
 
 def _finish(world: World, record: RunRecord) -> None:
     world.beat(record.run_id, 1, "ended", 8)
-    evidence = Evidence(
-        exit_code=0,
-        last_step=8,
-        steps=8,
-        metrics={"train/loss": 1.0},
-        reward=None,
-        checkpoint_md5=None,
-        checkpoint_step=None,
-        environment={},
-        seconds=60.0,
-        peak_memory_bytes=1,
-    )
     lines = [{"step": n, "metrics": {"train/loss": 8 / n}} for n in range(1, 9)]
     folder = world.store(record.run_id).at("a1/epoch-1")
     folder.put(METRICS, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-    folder.put(EVIDENCE, evidence.model_dump_json().encode())
+    folder.put(EVIDENCE, make_evidence(metrics={"train/loss": 1.0}).model_dump_json().encode())
     folder.put(RESULT, Result(exit_code=0).model_dump_json().encode())

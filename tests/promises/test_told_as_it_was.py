@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from planned_registry import PlannedRegistry
+from node_evidence import make_evidence
+from planned_registry import SETTINGS, PlannedRegistry
 from real_git import MakeOriginAndClones, MakeRepository, commit_files, git
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
@@ -15,12 +16,11 @@ from runner.apply import apply, claim
 from runner.forges.none import NoForge
 from runner.ledger.record import now
 from runner.node.channel import EVIDENCE, RESULT
-from runner.node.task import Evidence, Result
+from runner.node.task import Result
 from runner.stopping.cancel import give_up
 from runner.storage.runfolder import open_run_store
 from runner.workspace import open_workspace
 
-SETTINGS = f"apiVersion: rollbook/v1\nlineage: {'0a' * 16}\n"
 SPEC = """\
 apiVersion: rollbook/v1
 trainer: script
@@ -48,19 +48,7 @@ def test_one_that_is_written_off_although_it_has_succeeded_has_succeeded(
         "running", launcher="skypilot", endpoint=ENDPOINT, job="job-1", claimed_at=now()
     )
     store = open_run_store(registry.workspace, run_id)
-    evidence = Evidence(
-        exit_code=0,
-        last_step=8,
-        steps=8,
-        metrics={"reward/mean": 1.0},
-        reward=None,
-        checkpoint_md5=None,
-        checkpoint_step=None,
-        environment={},
-        seconds=60.0,
-        peak_memory_bytes=0,
-    )
-    store.put(f"a1/epoch-1/{EVIDENCE}", evidence.model_dump_json().encode())
+    store.put(f"a1/epoch-1/{EVIDENCE}", make_evidence().model_dump_json().encode())
     store.put(f"a1/epoch-1/{RESULT}", Result(exit_code=0).model_dump_json().encode())
     assert give_up(registry.workspace, NoForge(), run_id).latest.outcome == "succeeded"
 
