@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -147,9 +148,8 @@ def ledger_faults(world: World, before: str) -> list[str]:
     Each commit since then is held to the rules of the one before it.
     """
     found = []
-    check = _git(world.origin, "fsck", "--strict", "--no-dangling", "--no-progress")
-    if check.returncode:
-        found.append(f"git fsck: {check.stderr.decode()}")
+    if wrong := _damage(world.origin):
+        found.append(f"git fsck: {wrong}")
     if _git(world.origin, "merge-base", "--is-ancestor", before, "refs/heads/runs").returncode:
         return [*found, f"the ledger does not contain {before} any more"]
     commits = git(world.origin, "rev-list", "--reverse", f"{before}..refs/heads/runs").split()
@@ -164,6 +164,19 @@ def ledger_faults(world: World, before: str) -> list[str]:
             found.append(f"{commit[:10]}: active.json says {active}, the records {going}")
         known = newer
     return found
+
+
+def _damage(repository: Path) -> str:
+    """Return what is wrong with a repository for good.
+
+    A push that goes on after its runner was killed may bring a commit while it is looked at.
+    """
+    for pause in (0.0, 0.5, 2.0):
+        time.sleep(pause)
+        check = _git(repository, "fsck", "--strict", "--no-dangling", "--no-progress")
+        if not check.returncode:
+            return ""
+    return f"exit {check.returncode}: {(check.stdout + check.stderr).decode()}"
 
 
 def _step_faults(known: Mapping[str, RunRecord], newer: Mapping[str, RunRecord]) -> Iterator[str]:
