@@ -11,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from real_git import write_files
+from typed_command import Answer
 
 TRAINER = Path(__file__).with_name("tiny_trainer.py")
 REWARD = """\
@@ -45,18 +46,6 @@ def script_spec(*arguments: object, steps: int = 8, more: str = "", training: st
         f"script: {{command: {command}, files: [train.py]}}\n"
         f"training: {{steps: {steps}, prompts_per_step: 1, learning_rate: 1e-3{training}}}\n{more}"
     )
-
-
-class Answer(NamedTuple):
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class LiveRegistry:

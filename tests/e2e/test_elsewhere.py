@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from live_registry import LiveRegistry, script_spec, wait_until
+from typed_command import Answer, type_command
 
-from runner.__main__ import run as call
 from runner.launchers import LAUNCHERS
 from runner.launchers.local import LocalLauncher
 from runner.launching import follow
@@ -41,27 +41,14 @@ class Rented(LocalLauncher):
         super().release(job_id)
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 class Person:
     """Who types commands in a clone."""
 
-    def __init__(self, registry: LiveRegistry, capsys: Any) -> None:
-        self.registry, self._capsys = registry, capsys
+    def __init__(self, registry: LiveRegistry) -> None:
+        self.registry = registry
 
-    def say(self, *arguments: str) -> Said:
-        self._capsys.readouterr()
-        code = call(["-C", str(self.registry.root), *arguments])
-        said = self._capsys.readouterr()
-        return Said(code, said.out, said.err)
+    def say(self, *arguments: str) -> Answer:
+        return type_command("-C", self.registry.root, *arguments)
 
     def repeat(self, name: str, label: str) -> dict[str, Any]:
         run_id = self.registry.run(name)["run_id"]
@@ -78,15 +65,13 @@ def registry(make_registry) -> LiveRegistry:
 
 
 @pytest.fixture
-def person(
-    registry: LiveRegistry, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Person]:
+def person(registry: LiveRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     monkeypatch.setitem(LAUNCHERS, "skypilot", Rented)
     monkeypatch.setattr("runner.reproduce.check_places", lambda *_: None)
     monkeypatch.setattr("runner.trying.trial.check_places", lambda *_: None)
     monkeypatch.setattr(follow, "SERVER_SECONDS", 0.1)
     Rented.released.clear()
-    yield Person(registry, capsys)
+    yield Person(registry)
     registry.end_everything()
 
 

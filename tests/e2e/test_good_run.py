@@ -6,7 +6,8 @@ import json
 import sys
 
 import pytest
-from live_registry import Answer, LiveRegistry, script_spec
+from live_registry import LiveRegistry, script_spec
+from typed_command import Answer
 
 MORE = "reward: reward/exact.py:compute_score\nexpect: [{reward/mean: last - first > 0.1}]\n"
 SPEC = script_spec("--save-every", 4, "--reward", "varied", training=", save_every: 4", more=MORE)

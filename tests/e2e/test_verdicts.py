@@ -6,7 +6,8 @@ import json
 from typing import NamedTuple
 
 import pytest
-from live_registry import Answer, LiveRegistry, script_spec
+from live_registry import LiveRegistry, script_spec
+from typed_command import Answer
 
 REWARD = "reward: reward/exact.py:compute_score\n"
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from planned_registry import FILES, SETTINGS, PlannedRegistry
 from real_git import commit_files, git
+from typed_command import Answer, type_command
 
-from runner.__main__ import run
 from runner.errors import Refused
 from runner.ledger.branch import Ledger
 from runner.ledger.spending import spent_in
@@ -25,18 +24,6 @@ trainer: script
 script: {{command: [python, train.py, "{name}"], files: [train.py]}}
 training: {{steps: 2, prompts_per_step: 1, learning_rate: 1.0e-3}}
 """
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def cure(self) -> str:
-        """The command of the cure, without what it does."""
-        line = next(line for line in self.err.splitlines() if line.startswith("  cure: "))
-        return line.removeprefix("  cure: ").partition("   ")[0]
 
 
 class Team:
@@ -72,11 +59,8 @@ class Team:
         return SCRIPT.format(name=name)
 
     def runner(self, *command: str) -> Answer:
-        out, err = io.StringIO(), io.StringIO()
-        told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-        with contextlib.chdir(self.root), told[0], told[1]:
-            code = run(list(command))
-        return Answer(code, out.getvalue(), err.getvalue())
+        with contextlib.chdir(self.root):
+            return type_command(*command)
 
     def tip(self) -> str:
         return git(self.origin, "rev-parse", "runs")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from planned_registry import SETTINGS, PlannedRegistry
 from real_git import MakeRepository
 from sky_state import Cluster, Job
 from stand_in_sky import Sky
+from typed_command import Answer, type_command
 
-from runner.__main__ import run as call
 from runner.launchers.skypilot import SkyPilotLauncher, client
 from runner.launching.tasks import job_name
 from runner.ledger.record import RunRecord
@@ -36,23 +35,14 @@ NONCE = "0123456789abcdef"
 MACHINES = {"cloud": "Slurm", "region": "virtual"}
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 class Bench:
     """A registry whose runs are at the API server `sky`, and what a person types."""
 
-    def __init__(self, registry: PlannedRegistry, sky: Sky, capsys: Any, shared: Path) -> None:
-        self.registry, self.sky, self._capsys, self.shared = registry, sky, capsys, shared
+    def __init__(self, registry: PlannedRegistry, sky: Sky, shared: Path) -> None:
+        self.registry, self.sky, self.shared = registry, sky, shared
 
-    def say(self, *arguments: str) -> Said:
-        self._capsys.readouterr()
-        code = call(["-C", str(self.registry.folder), *arguments])
-        said = self._capsys.readouterr()
-        return Said(code, said.out, said.err)
+    def say(self, *arguments: str) -> Answer:
+        return type_command("-C", self.registry.folder, *arguments)
 
     def launched(self, status: str = "RUNNING", endpoint: str = "", **told: Any) -> tuple[str, Job]:
         """Record the run as submitted, with its job at the server."""
@@ -75,7 +65,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(make_repository: MakeRepository, sky: Sky, capsys: Any, tmp_path: Path) -> Bench:
+def bench(make_repository: MakeRepository, sky: Sky, tmp_path: Path) -> Bench:
     shared = f"file://{tmp_path}"
     files = {
         "registry.yaml": f"{SETTINGS}launcher: skypilot\nrun_store: {shared}/store\n",
@@ -84,7 +74,7 @@ def bench(make_repository: MakeRepository, sky: Sky, capsys: Any, tmp_path: Path
         ".dvc/config": f"['remote \"data\"']\n  url = {shared}\n"
         f"['remote \"checkpoints\"']\n  url = {shared}\n",
     }
-    return Bench(PlannedRegistry.with_files(make_repository(), files), sky, capsys, tmp_path)
+    return Bench(PlannedRegistry.with_files(make_repository(), files), sky, tmp_path)
 
 
 # down
@@ -147,7 +137,7 @@ def test_a_strangers_job_under_our_number_is_neither_stopped_nor_shown(
 
 def test_doctor_names_the_server_and_what_it_may_use(bench: Bench) -> None:
     said = bench.say("doctor", "--json")
-    checks = {check["name"]: check for check in json.loads(said.out)["checks"]}
+    checks = {check["name"]: check for check in said.json["checks"]}
     assert checks["launcher skypilot"]["message"].startswith(f"0.14.1 at {bench.sky.url}")
     assert checks["launcher skypilot"]["message"].endswith("; may use slurm/virtual")
     assert {checks[name]["state"] for name in ("git", "ledger", "run store")} == {"ok"}
@@ -185,7 +175,7 @@ def test_leaks_are_ours_that_no_record_explains(bench: Bench) -> None:
     bench.add("somebody-elses")
     bench.sky.clusters["rffffffffffff-a2-01234567"] = Cluster("rffffffffffff-a2-01234567")
     said = bench.say("doctor", "--leaks", "--json")
-    document = json.loads(said.out)
+    document = said.json
     assert said.code == 6
     assert {leak["remove"] for leak in document["leaks"]} == {
         f"sky jobs cancel {orphan.id}",
