@@ -25,13 +25,11 @@ from runner.plan import make_plan
 from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan, by_experiment
 from runner.planning.footprint import TracedTree
 from runner.planning.moving import check_moved
-from runner.planning.settling import settle
+from runner.planning.settling import put_settled, put_settled_of
 from runner.planning.tip import Older, check_not_older, require_tip
 from runner.policy.trust import trusted
-from runner.registry import Registry
 from runner.report.publish import experiment_pages
 from runner.spec.check import load_registry
-from runner.spec.load import path_of
 from runner.stopping.cancel import cancel
 from runner.workspace import Workspace
 
@@ -140,8 +138,10 @@ def claim(
         busy = {run.action.experiment for run in launched}  # sync writes their pages
         changed = [name for name in _put_entries(draft, runs, commit) if name not in busy]
         put_outbox(draft, read_outbox(snapshot).with_pages(changed))
-        _put_settled(draft, runs, tree, registry)
-        if not forced.names:
+        if forced.names:
+            put_settled_of(draft, forced.names, runs, tree, registry)
+        else:
+            put_settled(draft, plan, runs, tree, registry)
             draft.set_applied(commit)
         ids = told_of(run.resolved.run_id for run in launched)
         return draft.changes(f"Claim {ids}" if ids else f"Apply {commit[:12]}")
@@ -149,16 +149,6 @@ def claim(
     if read_outbox(workspace.ledger.transact(step)).pages:
         _publish(workspace)
     return planned[0]
-
-
-def _put_settled(
-    draft: Draft, runs: Sequence[Launchable], tree: TracedTree, registry: Registry
-) -> None:
-    """Note the experiments whose runs have all been attempted, and forget those that are gone."""
-    unknown = {run.action.experiment for run in runs if draft.record(run.resolved.run_id) is None}
-    attempted = [run for run in runs if run.action.experiment not in unknown]
-    gone = (name for name in draft.snapshot.settled if not tree.blob(path_of(name)))
-    draft.put_settled({**dict.fromkeys(gone), **settle(attempted, tree, registry)})
 
 
 def _publish(workspace: Workspace) -> None:

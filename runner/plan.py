@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runner.errors import Refused
@@ -16,20 +16,20 @@ from runner.findings import Finding
 from runner.forecast.foresight import Foresight
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
-from runner.ledger.settled import Settled
 from runner.planning.actions import (
     NOTHING_FORCED,
     SHARED,
     Action,
     Forced,
-    Kept,
     Launchable,
     Plan,
     digest_of,
 )
 from runner.planning.decision import decide
 from runner.planning.footprint import footprints, tracing
-from runner.planning.settling import find_settled, kept_runs
+from runner.planning.settlement import Incomplete, Settlement
+from runner.planning.settling import compare_all, find_settled
+from runner.planning.trees import ObjectTree
 from runner.policy.ceilings import under_ceilings
 from runner.registry import Registry
 from runner.report.wording import progress
@@ -38,7 +38,7 @@ from runner.spec.check import Loaded, LoadedExperiment, load_experiments
 from runner.spec.experiment import Run
 from runner.spec.fields import nearest
 from runner.spec.inputs import DvcOutputs, not_made
-from runner.spec.load import FOLDER, path_of
+from runner.spec.load import experiment_names, path_of
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import Tree
 
@@ -49,22 +49,39 @@ class Survey(NamedTuple):
     runs: tuple[Launchable, ...]
     others: tuple[Action, ...]
     """Actions that belong to no run of the tree."""
-    settled: tuple[Kept, ...]
-    """The runs of which nothing has changed since they were attempted."""
+    settled: Settlement | None
+    """What was passed over; None where some experiments alone are meant."""
 
 
 def survey(
-    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced = NOTHING_FORCED
+    tree: Tree,
+    snapshot: Snapshot,
+    registry: Registry,
+    forced: Forced = NOTHING_FORCED,
+    also: frozenset[str] = frozenset(),
 ) -> Survey:
     """Return what `tree` asks for, with the forecast of what would be launched.
 
-    Raises Refused when an experiment is forced that is not there.
+    The experiments of `also` are looked at in any case. Raises Refused when an experiment is forced
+    that is not there.
     """
-    settled = find_settled(tree, snapshot, registry, forced)
-    _read_together(tree, settled)
-    loaded = load_experiments(tree, without=settled, all_bases=False)
-    known = {*settled, *loaded.refused, *(one.name for one in loaded.experiments)}
-    _check_forced(forced, known)
+    also |= forced.names
+    try:
+        settled = find_settled(tree, snapshot, registry, also)
+        return _survey(tree, snapshot, registry, forced, settled)
+    except Incomplete:
+        settled = compare_all(tree, snapshot, registry, also)
+        return _survey(tree, snapshot, registry, forced, settled)
+
+
+def _survey(
+    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced, settled: Settlement
+) -> Survey:
+    names = _names(tree, settled)
+    _check_forced(forced, names, tree)
+    if isinstance(tree, CommitTree):
+        tree.read_many(map(path_of, names))  # in one go
+    loaded = load_experiments(tree, names)
     findings = _check(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
@@ -83,8 +100,8 @@ def survey(
     others += _orphans(runs, settled, {one.experiment for one in others}, snapshot)
     meant = [run for run in _share(runs) if forced.means(run.action)]
     asked = tuple(action for action in others if forced.means(action))
-    kept = () if forced.names else tuple(kept_runs(settled, snapshot))
-    return Survey(tuple(_foresee(meant, foresight)), asked, kept)
+    passed_over = None if forced.names else settled
+    return Survey(tuple(_foresee(meant, foresight)), asked, passed_over)
 
 
 def make_plan(
@@ -97,12 +114,13 @@ def make_plan(
     uncommitted: bool = False,
     forced: Forced = NOTHING_FORCED,
     notes: tuple[str, ...] = (),
+    also: frozenset[str] = frozenset(),
 ) -> tuple[Plan, tuple[Launchable, ...]]:
     """Return the plan for `tree`, and its runs for apply.
 
     Of `registry` the policy and what is permitted are those that count: see `runner.policy.trust`.
     """
-    asked, others, settled = survey(tree, snapshot, registry, forced)
+    asked, others, settled = survey(tree, snapshot, registry, forced, also)
     runs, uses = under_ceilings(asked, snapshot, registry, forced, None if uncommitted else head)
     actions = (*(run.action for run in runs), *others)
     plan = Plan(
@@ -123,12 +141,12 @@ def _resolve(
     experiments: Sequence[LoadedExperiment],
     tree: Tree,
     registry: Registry,
-    settled: Mapping[str, Settled],
+    settled: Settlement,
     outputs: DvcOutputs,
     foresight: Foresight,
 ) -> tuple[list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]], list[Action]]:
     """Return the runs of each experiment, and what becomes of those whose runs are not known."""
-    resolver = Resolver(tree, registry, experiments, {n: one.runs for n, one in settled.items()})
+    resolver = Resolver(tree, registry, experiments, settled.runs_of)
     found: list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]] = []
     others: list[Action] = []
     for experiment in experiments:
@@ -143,11 +161,11 @@ def _resolve(
     return found, others
 
 
-def _read_together(tree: Tree, settled: Mapping[str, Settled]) -> None:
-    """Read the specs that are looked at in one go, where that is cheaper than one by one."""
-    if isinstance(tree, CommitTree):
-        passed_over = {path_of(name) for name in settled}
-        tree.read_many(p for p in tree.paths(FOLDER, ".yaml") if p not in passed_over)
+def _names(tree: Tree, settled: Settlement) -> list[str]:
+    """Return the experiments of `tree` that are looked at, in order."""
+    if not isinstance(tree, ObjectTree):
+        return sorted(settled.looked_at)
+    return sorted(name for name in settled.looked_at if tree.has(path_of(name)))
 
 
 def _check(loaded: Loaded, tree: Tree, registry: Registry) -> dict[str, tuple[Finding, ...]]:
@@ -160,9 +178,9 @@ def _check(loaded: Loaded, tree: Tree, registry: Registry) -> dict[str, tuple[Fi
     return findings
 
 
-def _check_forced(forced: Forced, names: set[str]) -> None:
-    for name in sorted(forced.names - names):
-        near = nearest(name, names)
+def _check_forced(forced: Forced, names: Collection[str], tree: Tree) -> None:
+    for name in sorted(forced.names.difference(names)):
+        near = nearest(name, experiment_names(tree))
         cure = f"did you mean `{near}`?" if near else "the specs are the files below experiments/"
         raise Refused(f"there is no experiment `{name}`", cure=cure)
 
@@ -203,17 +221,16 @@ def _foreseen(action: Action, run: Run, foresight: Foresight) -> Action:
 
 def _orphans(
     runs: Sequence[Launchable],
-    settled: Mapping[str, Settled],
+    settled: Settlement,
     refused: Container[str],
     snapshot: Snapshot,
 ) -> Iterator[Action]:
     """Yield the runs still going whose spec is gone, is refused or means another run now."""
     planned = {run.resolved.run_id for run in runs}
-    planned |= {run.run_id for one in settled.values() for run in one.runs}
+    going = [run_id for run_id in snapshot.active() if run_id not in planned]
+    left = [run_id for run_id in going if not settled.keeps(run_id)]
     names = {run.resolved.run.experiment: run for run in runs}
-    for record in snapshot.records(list(snapshot.active())).values():
-        if record.run_id in planned:
-            continue
+    for record in snapshot.records(left).values():
         successor = names.get(record.experiment)
         cancels = successor and successor.resolved.run.spec.when_edited == "cancel_running"
         gone = "is refused as it is now" if record.experiment in refused else "is gone"

@@ -308,6 +308,18 @@ class CommitTree:
         """
         extract(self, list(paths), target)
 
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`: a file, or a link, which has no blob."""
+        return path in self.files
+
+    def since(self, commit: str) -> Difference | None:
+        """Return what differs from `commit`; None when that is out of reach."""
+        if commit == self.commit:
+            return Difference(frozenset(), frozenset())
+        if not self._repository.obtain(commit):
+            return None
+        return self._repository.difference(commit, self.commit)
+
     def blob(self, path: str) -> str:
         """Return the blob id of the file at `path`; empty where there is none."""
         entry = self.files.get(path)

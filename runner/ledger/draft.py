@@ -20,6 +20,14 @@ from runner.ledger.standing import (
     standing_path,
     standings_of,
 )
+from runner.ledger.watermark import (
+    READERS,
+    WATERMARK,
+    Readers,
+    Watermark,
+    readers_json,
+    watermark_json,
+)
 
 
 class Changes(NamedTuple):
@@ -127,15 +135,20 @@ class Draft:
 
     def put_settled(self, changed: Mapping[str, Settled | None]) -> Draft:
         """Note experiments as settled (None: no more); see `runner.ledger.settled`."""
-        shards: dict[str, dict[str, Settled]] = {}
-        for path in map(settled_path, changed):
-            shards.setdefault(path, {})
-        for name, one in {**self.snapshot.settled, **changed}.items():
-            if one is not None and (path := settled_path(name)) in shards:
-                shards[path][name] = one
-        for path, experiments in shards.items():
+        shards: dict[str, dict[str, Settled | None]] = {}
+        self.snapshot.read_shards(map(settled_path, changed))  # together
+        for name, one in changed.items():
+            path = settled_path(name)
+            shard = shards.setdefault(path, dict(self.snapshot.settled_beside(path)))
+            shard[name] = one
+        for path, shard in shards.items():
+            experiments = {name: one for name, one in shard.items() if one is not None}
             self.put(path, settled_json(experiments) if experiments else None)
         return self
+
+    def put_watermark(self, mark: Watermark, readers: Readers) -> Draft:
+        """Note up to where everything is settled; see `runner.ledger.watermark`."""
+        return self.put(WATERMARK, watermark_json(mark)).put(READERS, readers_json(readers))
 
     def set_applied(self, commit: str) -> Draft:
         """Note `commit` as the last that was reconciled, and which was before it.

@@ -16,8 +16,22 @@ from runner.git.repository import Repository
 from runner.ledger.entry import FOLDER, INDEX, ExperimentEntry, entry_path
 from runner.ledger.mending import unreadable
 from runner.ledger.record import RunRecord, folder
-from runner.ledger.settled import Footprint, Settled, read_settled, settled_paths
-from runner.ledger.standing import Standing, read_standings, standing_paths
+from runner.ledger.settled import (
+    Footprint,
+    Settled,
+    read_settled,
+    settled_path,
+    settled_paths,
+)
+from runner.ledger.standing import Standing, read_standings, standing_path, standing_paths
+from runner.ledger.watermark import (
+    READERS,
+    WATERMARK,
+    Readers,
+    Watermark,
+    read_readers,
+    read_watermark,
+)
 
 ACTIVE = "active.json"
 """Run id to attempt number of whatever may still be going on: nothing has to read every record."""
@@ -52,6 +66,7 @@ class Snapshot:
         self._repository = repository
         self._home = home
         self._content: dict[str, bytes | None] = {}
+        self._notes: dict[str, dict[str, Settled]] = {}
 
     def afresh(self) -> Snapshot:
         """Return the same ledger, without what was read of it: for one part of many."""
@@ -131,6 +146,36 @@ class Snapshot:
             with suppress(ValueError):
                 found |= read_settled(content, shared)
         return found
+
+    def standing(self, run_id: str) -> Standing | None:
+        """Return where one run stands, None where that is not known."""
+        with suppress(ValueError):
+            content = self.read_shards([standing_path(run_id)])
+            return read_standings(content[standing_path(run_id)]).get(run_id) if content else None
+        return None
+
+    def settled_beside(self, path: str) -> dict[str, Settled]:
+        """Return the settled experiments of one file of `settled/`; none of one that is damaged."""
+        if path not in self._notes:
+            self._notes[path] = {}
+            for content in self.read_shards([path]).values():
+                with suppress(ValueError):
+                    self._notes[path] = read_settled(content, {})
+        return self._notes[path]
+
+    def settled_note(self, name: str) -> Settled | None:
+        """Return what is noted of one experiment, None where nothing is."""
+        return self.settled_beside(settled_path(name)).get(name)
+
+    @cached_property
+    def watermark(self) -> Watermark | None:
+        """Up to where everything is settled; None where that is not known."""
+        return read_watermark(self.read_shards([WATERMARK]).get(WATERMARK))
+
+    @cached_property
+    def readers(self) -> Readers | None:
+        """Which experiments read what; None where that is not known."""
+        return read_readers(self.read_shards([READERS]).get(READERS))
 
     def active(self) -> dict[str, int]:
         """Return the attempt number of each run that may still be going on."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, SkipValidation, field_serializer
+from pydantic import ConfigDict, Field, SkipValidation, field_serializer
 
 from runner.findings import Finding
 from runner.forecast.cost import Cost
 from runner.forecast.document import Forecast
 from runner.forecast.span import Span
-from runner.ledger.settled import Footprint, SettledRun
+from runner.ledger.settled import Footprint
+from runner.planning.settlement import Settlement
 from runner.spec.identity import Change, digest
 from runner.spec.resolve import ResolvedRun
 from runner.spec.section import Section
 
 FORESEEN = {"gpu_hours", "cost", "forecast"}
 """Fields of an action that the plan's digest does not cover."""
+
+FEW = 200
+"""So many runs that a plan has passed over are told one by one in its text."""
 
 SHARED = "the same run as that of"
 """How the reason begins of a run that is kept since the same plan launches it already."""
@@ -63,17 +67,10 @@ class Use(Section):
     limit: float
 
 
-class Kept(NamedTuple):
-    """A run of which nothing has changed since it was attempted."""
-
-    experiment: str
-    run: SettledRun
-    reason: str
-    trainer: str
-
-
 class Plan(Section):
     """All actions on one state of the specs."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     head: str
     base: str | None
@@ -81,7 +78,8 @@ class Plan(Section):
     digest: str
     actions: tuple[Action, ...]
     """What was looked at: everything but `settled`."""
-    settled: SkipValidation[tuple[Kept, ...]] = Field(default=(), exclude=True)
+    settled: SkipValidation[Settlement | None] = Field(default=None, exclude=True)
+    """What was passed over; None where all that is meant was looked at."""
     launcher: str = Field(default="", exclude=True)
     """The one that is set, for what is settled."""
     policy: tuple[Use, ...] = Field(default=(), strict=False)
@@ -91,12 +89,16 @@ class Plan(Section):
 
     def count(self, verb: Verb) -> int:
         """Return how many actions are `verb`."""
-        settled = len(self.settled) if verb == "keep" else 0
+        settled = self.settled.runs if self.settled and verb == "keep" else 0
         return settled + sum(action.action == verb for action in self.actions)
 
     def kept(self) -> Iterator[tuple[str, str]]:
-        """Yield experiment and reason of each run that is kept."""
-        yield from ((one.experiment, one.reason) for one in self.settled)
+        """Yield experiment and reason of each run that is kept, those passed over if they are few.
+
+        Of many there would be more to read than of all else that a plan needs.
+        """
+        if self.settled and self.settled.runs <= FEW:
+            yield from ((one.experiment, one.reason) for one in self.settled.kept())
         yield from ((a.experiment, a.reason) for a in self.actions if a.action == "keep")
 
     def whole(self) -> Plan:
@@ -115,12 +117,12 @@ class Plan(Section):
                 trainer=one.trainer,
                 launcher=self.launcher,
             )
-            for one in self.settled
+            for one in (self.settled.kept() if self.settled else ())
         )
         of_runs = [one for one in self.actions if _is_of_run(one)]
         others = (one for one in self.actions if not _is_of_run(one))
         actions = (*sorted((*of_runs, *kept), key=lambda one: one.experiment), *others)
-        return self.model_copy(update={"actions": actions, "settled": ()})
+        return self.model_copy(update={"actions": actions, "settled": None})
 
 
 def _is_of_run(action: Action) -> bool:

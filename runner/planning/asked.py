@@ -11,7 +11,7 @@ from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.planning.merging import plan_merge
 from runner.planning.planned import Planned, plan_tree
-from runner.planning.settling import ChangedTree
+from runner.planning.trees import ChangedTree
 from runner.registry import FILE
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of

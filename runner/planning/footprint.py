@@ -7,9 +7,9 @@ adds what such parts are made of, whoever asked first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runner.git.repository import CommitTree, Repository
 from runner.ledger.settled import Footprint, Settled
@@ -22,6 +22,13 @@ from runner.spec.tree import Tree
 
 OF_DVC = (("", ".dvc"), ("", "dvc.lock"))
 """The listings by which DVC's files are found."""
+
+
+class Notes(Protocol):
+    """What is noted of settled experiments."""
+
+    def get(self, name: str, /) -> Settled | None:
+        """Return what is noted of one, None where it is not settled."""
 
 
 class _Trace(NamedTuple):
@@ -75,7 +82,7 @@ def footprints(
     experiments: Iterable[LoadedExperiment],
     tree: Tree,
     outputs: DvcOutputs,
-    settled: Mapping[str, Settled],
+    settled: Notes,
 ) -> dict[str, Footprint]:
     """Return `footprint` of each of `experiments`; none where `tree` took nothing down."""
     if not isinstance(tree, TracedTree):
@@ -87,7 +94,7 @@ def footprint(
     experiment: LoadedExperiment,
     tree: TracedTree,
     outputs: DvcOutputs,
-    settled: Mapping[str, Settled],
+    settled: Notes,
 ) -> Footprint:
     """Return what the runs of `experiment`, and what is found in it, follow from.
 

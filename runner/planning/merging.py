@@ -31,28 +31,37 @@ def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -
     if before.read(FILE) is None:
         return plan_tree(workspace, snapshot, tree, head=head, base=base)
     check_request(load_registry(before), load_registry(tree))
-    merged = plan_tree(workspace, snapshot, tree, head=head, base=base)
-    anyway = plan_tree(workspace, snapshot, before, head=base)
-    return merged._replace(plan=without(merged.plan, anyway.plan))
+    anyway = plan_tree(workspace, snapshot, before, head=base).plan
+    also = anyway.settled.looked_at if anyway.settled else frozenset[str]()
+    merged = plan_tree(workspace, snapshot, tree, head=head, base=base, also=also)
+    return merged._replace(plan=without(merged.plan, anyway))
 
 
 def without(plan: Plan, before: Plan) -> Plan:
-    """Return `plan` without the actions that `before` has too, for the same reason."""
+    """Return `plan` without the actions that `before` has too, for the same reason.
+
+    What `plan` has passed over, `before` has too: it goes with them.
+    """
     known = {_meaning(action) for action in before.actions}
-    known |= {_kept(one.experiment, one.run.run_id) for one in before.settled}
-    actions = tuple(action for action in plan.actions if _meaning(action) not in known)
-    settled = tuple(o for o in plan.settled if _kept(o.experiment, o.run.run_id) not in known)
-    update = {"actions": actions, "settled": settled, "digest": digest_of(actions)}
+    actions = tuple(
+        action
+        for action in plan.actions
+        if _meaning(action) not in known and not _is_settled(action, before)
+    )
+    update = {"actions": actions, "settled": None, "digest": digest_of(actions)}
     return plan.model_copy(update=update)
 
 
-def _kept(experiment: str, run_id: str | None) -> Hashable:
-    return experiment, run_id, "keep"
+def _is_settled(action: Action, plan: Plan) -> bool:
+    """Whether `action` keeps a run that `plan` has passed over."""
+    note = plan.settled.get(action.experiment) if plan.settled else None
+    is_known = note is not None and any(run.run_id == action.run_id for run in note.runs)
+    return is_known and action.action == "keep"
 
 
 def _meaning(action: Action) -> Hashable:
     if action.action == "keep":
-        return _kept(action.experiment, action.run_id)
+        return action.experiment, action.run_id, "keep"
     point = str(sorted(action.point.items()))
     errors = tuple(finding for finding in action.findings if finding.level == "error")
     return (

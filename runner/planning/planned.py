@@ -33,14 +33,18 @@ def plan_tree(
     base: str | None = None,
     commit: str | None = None,
     uncommitted: bool = False,
+    also: frozenset[str] = frozenset(),
 ) -> Planned:
     """Plan the files of `tree`: of `commit`, or of what is no commit of the default branch.
+
+    The experiments of `also` are looked at in any case.
 
     Raises Refused where registry.yaml is missing, InvalidSpec where it is invalid.
     """
     tip = load_registry(tree)
     registry, notes = settings_of_plan(workspace.repository, tip, snapshot, commit)
     plan, runs = make_plan(
-        tree, snapshot, registry, head=head, base=base, uncommitted=uncommitted, notes=notes
-    )
+        tree, snapshot, registry,
+        head=head, base=base, uncommitted=uncommitted, notes=notes, also=also,
+    )  # fmt: skip
     return Planned(plan, runs, tree, registry)

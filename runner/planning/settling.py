@@ -1,58 +1,32 @@
-"""Which experiments a plan need not look at: settled ones of which nothing has changed.
+"""Which experiments a plan need not look at, and what an apply notes for the plans after it.
 
-the ledger's `settled/`, `standing.json` + object ids of the tree -> kept runs, without a spec read
+the ledger's watermark, what differs from its commit -> the few experiments to look at
+without one: the ledger's `settled/`, object ids of the tree -> the same, at the cost of all
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from runner import __version__
-from runner.git.repository import CommitTree
-from runner.ledger.settled import Footprint, Settled, SettledRun
+from runner.git.repository import Difference
+from runner.ledger.draft import Draft
+from runner.ledger.settled import Settled, SettledRun
 from runner.ledger.snapshot import Snapshot
-from runner.planning.actions import Forced, Kept, Launchable, by_experiment
-from runner.planning.footprint import listing
+from runner.ledger.watermark import Readers, Watermark, readers_with
+from runner.planning.actions import Launchable, Plan, by_experiment
+from runner.planning.comparing import compared
+from runner.planning.settlement import Settlement
+from runner.planning.trees import ObjectTree
 from runner.registry import Registry
-from runner.report.wording import kept
-from runner.spec.load import path_of
-from runner.spec.tree import Tree, WorkTree
+from runner.spec.load import experiment_names, name_of, path_of
+from runner.spec.tree import Tree
 
 PROGRAM = ("algorithms", "datasets", "models", "rules", "spec", "trainers")
 """The packages that say which runs a spec stands for, and what is wrong with it."""
-
-
-@runtime_checkable
-class ObjectTree(Tree, Protocol):
-    """A tree that knows the content of its files without reading them."""
-
-    def blob(self, path: str) -> str:
-        """Return git's blob id of the file at `path`; empty where there is none."""
-
-
-class ChangedTree(WorkTree):
-    """A work tree, known by its commit but for what has `changed` since."""
-
-    def __init__(self, root: Path, committed: CommitTree, changed: Sequence[str]) -> None:
-        """Read below `root`, whose commit is `committed`."""
-        super().__init__(root)
-        self._committed, self._changed = committed, frozenset(changed)
-
-    def blob(self, path: str) -> str:
-        """Return git's blob id of the file at `path`; empty where there is none."""
-        known = "" if path in self._changed else self._committed.blob(path)
-        return known or _blob_of(self.read(path))
-
-
-def _blob_of(content: bytes | None) -> str:
-    if content is None:
-        return ""
-    header = b"blob %d\0" % len(content)
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def basis(registry: Registry) -> str:
@@ -73,75 +47,140 @@ def _program() -> str:
 
 
 def find_settled(
-    tree: Tree, snapshot: Snapshot, registry: Registry, forced: Forced
-) -> dict[str, Settled]:
+    tree: Tree, snapshot: Snapshot, registry: Registry, also: frozenset[str] = frozenset()
+) -> Settlement:
     """Return the experiments of `tree` that are as they were when all their runs were attempted.
 
-    None of them when `tree` does not know the ids of its objects, nor one that is forced or has a
+    None of them when `tree` does not know the ids of its objects, nor one of `also` or with a
     former run still going on.
     """
-    if not isinstance(tree, ObjectTree) or not snapshot.settled:
-        return {}
-    known, sound = snapshot.standings, _Soundness(tree)
-    wanted = basis(registry)
-    found = {
-        name: one
-        for name, one in snapshot.settled.items()
-        if one.basis == wanted
-        and tree.blob(path_of(name)) == one.file
-        and sound.holds(one.footprint)
-        and all(run.run_id in known for run in one.runs)
-        and name not in forced.names
-    }
-    for run_id in snapshot.active():
-        name = known[run_id].experiment if run_id in known else ""
-        if name in found and all(run.run_id != run_id for run in found[name].runs):
-            del found[name]
+    if isinstance(tree, ObjectTree):
+        found = _since_watermark(tree, snapshot, basis(registry), also)
+        if found:
+            return found
+    return compare_all(tree, snapshot, registry, also)
+
+
+def compare_all(
+    tree: Tree, snapshot: Snapshot, registry: Registry, also: frozenset[str]
+) -> Settlement:
+    """Return what `find_settled` does, without the watermark."""
+    if isinstance(tree, ObjectTree):
+        return compared(tree, snapshot, basis(registry), also)
+    return Settlement(tree, snapshot, frozenset(experiment_names(tree)), 0)
+
+
+def _since_watermark(
+    tree: ObjectTree, snapshot: Snapshot, wanted: str, also: frozenset[str]
+) -> Settlement | None:
+    """Return the settlement that follows from the watermark; None where there is none."""
+    mark = snapshot.watermark
+    difference = tree.since(mark.commit) if mark and mark.basis == wanted else None
+    readers = snapshot.readers if difference else None
+    concerned = _concerned(difference, readers) if difference and readers else None
+    if mark is None or difference is None or concerned is None:
+        return None
+    looked_at = {*mark.open, *concerned, *also, *_replaced(snapshot)}
+    runs = mark.runs
+    for name in looked_at.difference(mark.open):
+        path = path_of(name)
+        was_there = tree.has(path) != (path in difference.come_or_gone)
+        if not was_there:
+            continue
+        note = snapshot.settled_note(name)
+        if note is None:
+            return None
+        runs -= len(note.runs)
+    return Settlement(tree, snapshot, frozenset(looked_at), runs)
+
+
+def _concerned(difference: Difference, readers: Readers) -> set[str] | None:
+    """Return the experiments that a difference may concern; None: too many to name."""
+    found = {name for path in difference.changed if (name := name_of(path))}
+    lists = [readers.files[path] for path in difference.changed & readers.files.keys()]
+    for key, names in readers.listings.items():
+        folder, _, suffix = key.partition("|")
+        below = f"{folder.strip('/')}/" if folder.strip("/") else ""
+        if any(p.startswith(below) and p.endswith(suffix) for p in difference.come_or_gone):
+            lists.append(names)
+    for names in lists:
+        if names is None:
+            return None
+        found.update(names)
     return found
 
 
-class _Soundness:
-    """Whether footprints are those of a tree; most experiments share a few."""
-
-    def __init__(self, tree: ObjectTree) -> None:
-        self._tree = tree
-        self._blobs: dict[str, str] = {}
-        self._listings: dict[str, str] = {}
-        self._known: dict[int, bool] = {}
-
-    def holds(self, footprint: Footprint) -> bool:
-        found = self._known.get(id(footprint))
-        if found is None:
-            found = self._known[id(footprint)] = self._holds(footprint)
-        return found
-
-    def _holds(self, footprint: Footprint) -> bool:
-        return all(self._blob(path) == one for path, one in footprint.files.items()) and all(
-            self._listing(key) == one for key, one in footprint.listings.items()
-        )
-
-    def _blob(self, path: str) -> str:
-        if path not in self._blobs:
-            self._blobs[path] = self._tree.blob(path)
-        return self._blobs[path]
-
-    def _listing(self, key: str) -> str:
-        if key not in self._listings:
-            self._listings[key] = listing(self._tree, *key.split("|", 1))
-        return self._listings[key]
+def _replaced(snapshot: Snapshot) -> Iterator[str]:
+    """Yield the settled experiments of which a former run goes on."""
+    for run_id in snapshot.active():
+        standing = snapshot.standing(run_id)
+        note = snapshot.settled_note(standing.experiment) if standing else None
+        if standing and note and all(run.run_id != run_id for run in note.runs):
+            yield standing.experiment
 
 
-def kept_runs(settled: Mapping[str, Settled], snapshot: Snapshot) -> Iterator[Kept]:
-    """Yield the runs of `settled` in order of name, each with why it is kept."""
-    standings = snapshot.standings
-    for name in sorted(settled):
-        one = settled[name]
-        for run in one.runs:
-            reason = kept(run.run_id, standings[run.run_id], name)
-            yield Kept(name, run, reason, one.trainer)
+# What an apply notes
 
 
-def settle(runs: Sequence[Launchable], tree: CommitTree, registry: Registry) -> dict[str, Settled]:
+def put_settled(
+    draft: Draft,
+    plan: Plan,
+    runs: Sequence[Launchable],
+    tree: ObjectTree,
+    registry: Registry,
+) -> None:
+    """Note the experiments whose runs have all been attempted, and where all are, the watermark.
+
+    `plan` is of all experiments of `tree`, a commit, and `runs` are its.
+    """
+    settlement = plan.settled
+    assert settlement is not None  # noqa: S101
+    fresh = _fresh(draft, runs, tree, registry)
+    there = {name for name in settlement.looked_at if tree.has(path_of(name))}
+    replaced = {one.experiment for one in plan.actions if one.action == "orphan"}
+    left = (there - fresh.keys()) | (there & replaced)
+    count = sum(len(one.runs) for name, one in fresh.items() if name not in left)
+    mark = Watermark(plan.head, basis(registry), settlement.runs + count, tuple(sorted(left)))
+    readers = _readers(draft.snapshot, settlement, mark.basis)
+    draft.put_settled({**dict.fromkeys(settlement.looked_at - there), **fresh})
+    draft.put_watermark(mark, readers_with(readers, fresh))
+
+
+def put_settled_of(
+    draft: Draft,
+    names: Iterable[str],
+    runs: Sequence[Launchable],
+    tree: ObjectTree,
+    registry: Registry,
+) -> None:
+    """Note the experiments `names` that alone were planned; the watermark counts them as open."""
+    mark, readers = draft.snapshot.watermark, draft.snapshot.readers
+    fresh = _fresh(draft, runs, tree, registry)
+    if mark and readers:
+        notes = (draft.snapshot.settled_note(name) for name in {*names}.difference(mark.open))
+        count = sum(len(note.runs) for note in notes if note)
+        left = tuple(sorted({*mark.open, *names}))
+        draft.put_watermark(mark._replace(runs=mark.runs - count, open=left), readers)
+    draft.put_settled(fresh)
+
+
+def _fresh(
+    draft: Draft, runs: Sequence[Launchable], tree: ObjectTree, registry: Registry
+) -> dict[str, Settled]:
+    unknown = {run.action.experiment for run in runs if draft.record(run.resolved.run_id) is None}
+    return settle([run for run in runs if run.action.experiment not in unknown], tree, registry)
+
+
+def _readers(snapshot: Snapshot, settlement: Settlement, wanted: str) -> Readers:
+    mark, readers = snapshot.watermark, snapshot.readers
+    if mark and readers and mark.basis == wanted:
+        return readers
+    notes = snapshot.settled
+    kept = {name: notes[name] for name in settlement.names() if name in notes}
+    return readers_with(Readers({}, {}), kept)
+
+
+def settle(runs: Sequence[Launchable], tree: ObjectTree, registry: Registry) -> dict[str, Settled]:
     """Return what is to be noted of the experiments of `runs`, all of which have been attempted."""
     wanted, found = basis(registry), dict[str, Settled]()
     for name, own in by_experiment(runs).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -64,14 +64,13 @@ def load_experiments(
     `only` that is no experiment.
     """
     specs = Specs(tree)
-    names = [name for name in specs.names if not is_base(name) and name not in without]
     findings: list[Finding] = []
     if only is None:
+        names = [name for name in specs.names if not is_base(name) and name not in without]
         findings += specs.findings.values()
         findings += _of_bases(specs) if all_bases else ()
     else:
-        there = dict.fromkeys(names)
-        names = [_chosen(name, there, specs) for name in dict.fromkeys(only)]
+        names = [_chosen(name, specs) for name in dict.fromkeys(only)]
     experiments: list[LoadedExperiment] = []
     refused: dict[str, tuple[Finding, ...]] = {}
     for name in names:
@@ -123,14 +122,14 @@ def _of_bases(specs: Specs) -> Iterator[Finding]:
             yield from invalid.findings
 
 
-def _chosen(name: str, names: Collection[str], specs: Specs) -> str:
+def _chosen(name: str, specs: Specs) -> str:
     short = name.removeprefix("./").removeprefix("experiments/").removesuffix(".yaml")
-    if short in names:
+    if specs.has(short) and not is_base(short):
         return short
     misnamed = specs.findings.get(name) or specs.findings.get(path_of(short))
     if misnamed:
         raise InvalidSpec((misnamed,))
-    near = nearest(short, names)
+    near = nearest(short, [one for one in specs.names if not is_base(one)])
     cure = f"did you mean `{near}`?" if near else f"write it to {path_of(short)}"
     message = f"`{short}` is abstract" if is_base(short) else f"there is no experiment `{short}`"
     raise Refused(message, cure=cure)

@@ -8,7 +8,8 @@ another one unless that has a matrix.
 
 from __future__ import annotations
 
-from functools import reduce
+from contextlib import suppress
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 from runner.errors import InvalidSpec, Refused
@@ -25,6 +26,8 @@ FOLDER = "experiments"
 BASES = "bases/"
 TAKEN = "plan"
 """No name of an experiment: its status beside a commit would be that of a request's plan."""
+MAX_LETTERS = 200
+"""Of a name."""
 MAX_DEPTH = 10
 MAX_BASES = 10
 
@@ -44,6 +47,22 @@ def path_of(name: str) -> str:
     return f"{FOLDER}/{name}.yaml"
 
 
+def name_of(path: str) -> str | None:
+    """Return the experiment whose file is at `path`; None for any other path."""
+    name = _bare(path)
+    return name if path == path_of(name) and can_name(name) and not is_base(name) else None
+
+
+def experiment_names(tree: Tree) -> list[str]:
+    """Return the names of all experiments of `tree`, sorted by path."""
+    return [name for path in tree.paths(FOLDER, ".yaml") if (name := name_of(path))]
+
+
+def can_name(name: str) -> bool:
+    """Whether a spec may have this name."""
+    return bool(NAME.fullmatch(name)) and len(name) <= MAX_LETTERS and name != TAKEN
+
+
 def is_base(name: str) -> bool:
     """Whether `name` is abstract: a file only for `extends`."""
     return name.startswith(BASES)
@@ -53,18 +72,34 @@ class Specs:
     """The spec files of a tree, each read once."""
 
     def __init__(self, tree: Tree) -> None:
-        """List the files of `tree`; none is read yet."""
+        """Look at `tree`; nothing is listed or read yet."""
         self._tree = tree
-        self.findings: dict[str, Finding] = {}
-        """By path, what is wrong with the names of files."""
-        self.names = tuple(self._named(tree.paths(FOLDER, ".yaml")))
-        self._known = frozenset(self.names)
-        for path in tree.paths(FOLDER, ".yml"):
-            cure = f"git mv {path} {path.removesuffix('.yml')}.yaml"
-            self.findings[path] = _whole(path, "spec.name", "spec files end with .yaml", cure)
         self._documents: dict[str, Document | InvalidSpec] = {}
         self._merged: dict[str, Merged] = {}
         self._lines: dict[str, list[str]] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files, bases among them."""
+        names = (_bare(path) for path in self._tree.paths(FOLDER, ".yaml"))
+        return tuple(name for name in names if can_name(name))
+
+    @cached_property
+    def findings(self) -> dict[str, Finding]:
+        """By path, what is wrong with the names of files."""
+        paths = self._tree.paths(FOLDER, ".yaml")
+        found = {path: finding for path in paths if (finding := _misnamed(path))}
+        for path in self._tree.paths(FOLDER, ".yml"):
+            cure = f"git mv {path} {path.removesuffix('.yml')}.yaml"
+            found[path] = _whole(path, "spec.name", "spec files end with .yaml", cure)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name, which may have it; a link counts too."""
+        with suppress(Refused):
+            if can_name(name) and self._tree.read(path_of(name)) is not None:
+                return True
+        return name in self.names
 
     def document(self, name: str) -> Document:
         """Return the file of `name` as written; raises InvalidSpec."""
@@ -119,7 +154,7 @@ class Specs:
         if name in chain:
             way = " -> ".join((*chain, name))
             raise _extends(entry, f"`extends` goes in a circle: {way}", "take one link out")
-        if not NAME.fullmatch(name) or name not in self._known:
+        if not self.has(name):
             raise _extends(entry, f"{shown(name)} is no spec below {FOLDER}/", self._meant(name))
         if len(chain) > MAX_DEPTH:
             raise _too_deep(entry, chain)
@@ -131,7 +166,7 @@ class Specs:
 
     def _meant(self, name: str) -> str:
         tidy = name.removeprefix(f"{FOLDER}/").removesuffix(".yaml").removesuffix(".yml")
-        if tidy in self._known:
+        if self.has(tidy):
             return f"write {tidy}"
         near = nearest(tidy, self.names) or nearest(f"{BASES}{tidy}", self.names)
         return f"did you mean `{near}`?" if near else f"name a file below {FOLDER}/, without .yaml"
@@ -147,22 +182,24 @@ class Specs:
             raise InvalidSpec((_whole(path, "spec.name", message, "write it there"),))
         return parse(text, path)
 
-    def _named(self, paths: list[str]) -> list[str]:
-        names = []
-        for path in paths:
-            name = path.removeprefix(f"{FOLDER}/").removesuffix(".yaml")
-            if name == TAKEN:
-                message = f"`{TAKEN}` is the status of a pull request's plan, and no experiment's"
-                cure = f"git mv {path} {FOLDER}/<another name>.yaml"
-                self.findings[path] = _whole(path, "spec.name", message, cure)
-                continue
-            if NAME.fullmatch(name) and len(name) <= 200:
-                names.append(name)
-                continue
-            message = f"{shown(name)} cannot name an experiment"
-            cure = "name it in small letters, digits, `.`, `_`, `-` (folders with `/`), up to 200"
-            self.findings[path] = _whole(path, "spec.name", message, cure)
-        return names
+
+def _bare(path: str) -> str:
+    return path.removeprefix(f"{FOLDER}/").removesuffix(".yaml")
+
+
+def _misnamed(path: str) -> Finding | None:
+    """Return what is wrong with the name of the file at `path`."""
+    name = _bare(path)
+    if name == TAKEN:
+        message = f"`{TAKEN}` is the status of a pull request's plan, and no experiment's"
+        cure = f"git mv {path} {FOLDER}/<another name>.yaml"
+        return _whole(path, "spec.name", message, cure)
+    if can_name(name):
+        return None
+    message = f"{shown(name)} cannot name an experiment"
+    letters = f"up to {MAX_LETTERS}"
+    cure = f"name it in small letters, digits, `.`, `_`, `-` (folders with `/`), {letters}"
+    return _whole(path, "spec.name", message, cure)
 
 
 def _entries(extends: Node | None) -> list[Node]:

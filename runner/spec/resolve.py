@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from runner.errors import Refused
@@ -48,11 +47,11 @@ class Resolver:
         tree: Tree,
         registry: Registry,
         experiments: Sequence[LoadedExperiment],
-        known: Mapping[str, Sequence[KnownRun]] = MappingProxyType({}),
+        known: Callable[[str], Sequence[KnownRun]] = lambda _: (),
     ) -> None:
         """Prepare for the runs of `experiments`, which were loaded from `tree`.
 
-        Of others that they start from the runs may be `known` already, by experiment.
+        Of others that they start from the runs may be `known` already: called with their names.
         """
         self._known = known
         self._tree = tree
@@ -90,7 +89,7 @@ class Resolver:
                 f"`model` goes in a circle: {' -> '.join((*chain, name))}",
                 cure=f"pin one: path: {name}@<run id>   starts from that run, whatever follows",
             )
-        if runs := self._known.get(name):
+        if name not in self._experiments and (runs := self._known(name)):
             return runs[_index_of_source(name, [one.seed for one in runs], run)].run_id
         source = self._experiments.get(name)
         if source is None:

@@ -41,7 +41,8 @@ def note_unlaunched(workspace: Workspace, snapshot: Snapshot, plan: Plan) -> Sna
 
 def _after(workspace: Workspace, before: Outbox, plan: Plan) -> Outbox:
     notes = _notes(workspace, before, plan)
-    meant = {action.experiment for action in plan.actions} | {o.experiment for o in plan.settled}
+    meant = {action.experiment for action in plan.actions}
+    meant |= {n for n in before.unlaunched if plan.settled and n in plan.settled}
     kept = {n: note for n, note in before.unlaunched.items() if n not in meant}
     gone = {n for n in before.unlaunched if not _is_there(workspace, plan.head, n)}
     unlaunched = {**kept, **notes}

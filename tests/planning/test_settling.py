@@ -15,6 +15,7 @@ from runner.launchers.local import LocalLauncher
 from runner.ledger.branch import Changes
 from runner.ledger.settled import Settled, read_settled, settled_json, settled_path
 from runner.ledger.standing import standing_path
+from runner.ledger.watermark import FEW, READERS, WATERMARK, Watermark, watermark_json
 from runner.planning.actions import Forced, Plan
 from runner.planning.asked import plan_here
 from runner.planning.footprint import TracedTree, footprint
@@ -61,16 +62,21 @@ def apply(registry: PlannedRegistry, forced: Forced | None = None) -> Plan:
 
 def looked_at(registry: PlannedRegistry) -> set[str]:
     plan = plan_here(registry.workspace, None).plan
-    assert {one.experiment for one in plan.settled}.isdisjoint(a.experiment for a in plan.actions)
-    return {action.experiment for action in plan.actions}
+    found = {action.experiment for action in plan.actions}
+    assert plan.settled is not None
+    assert found == plan.settled.looked_at
+    assert found.isdisjoint(plan.settled.names())
+    return found
 
 
 def test_nothing_is_looked_at_when_nothing_has_changed(registry: PlannedRegistry) -> None:
     assert looked_at(registry) == set()
     plan = plan_here(registry.workspace, None).plan
     assert plan.count("keep") == 8
-    names = [one.experiment for one in plan.settled]
+    assert plan.settled is not None
+    names = [one.experiment for one in plan.settled.kept()]
     assert names == sorted(names)
+    assert len(names) == 8
     runs = {(a.experiment, a.run_id, a.seed, str(a.point)) for a in plan.whole().actions}
     forget(registry)
     again = plan_here(registry.workspace, None).plan
@@ -78,9 +84,9 @@ def test_nothing_is_looked_at_when_nothing_has_changed(registry: PlannedRegistry
     assert again.digest == plan.digest
 
 
-def forget(registry: PlannedRegistry) -> None:
-    paths = registry.snapshot.names("settled")
-    files: dict[str, bytes | None] = {f"settled/{path}": None for path in paths}
+def forget(registry: PlannedRegistry, *paths: str) -> None:
+    found = paths or [f"settled/{name}" for name in registry.snapshot.names("settled")]
+    files: dict[str, bytes | None] = dict.fromkeys(found)
     registry.workspace.ledger.transact(lambda _: Changes(files, "Forget"))
 
 
@@ -121,8 +127,17 @@ def test_what_has_changed_is_looked_at_and_no_more(
         registry.commit()
     assert looked_at(registry) == expected
     known = registry.plan()
+    assert known.count("keep") == kept(known)
+    forget(registry, WATERMARK)
+    assert looked_at(registry) == expected
+    compared = registry.plan()
+    assert (verbs(compared), compared.count("keep")) == (verbs(known), known.count("keep"))
     forget(registry)
     assert verbs(registry.plan()) == verbs(known)
+
+
+def kept(plan: Plan) -> int:
+    return sum(one.action == "keep" for one in plan.whole().actions)
 
 
 def verbs(plan: Plan) -> set[tuple[str, str | None, str, str]]:
@@ -179,8 +194,9 @@ def test_a_missing_or_damaged_file_only_costs_time(
 
 def test_a_run_of_which_no_standing_is_known_is_looked_up(registry: PlannedRegistry) -> None:
     run_id = registry.snapshot.settled["plain"].runs[0].run_id
-    files: dict[str, bytes | None] = {standing_path(run_id): None}
-    registry.workspace.ledger.transact(lambda _: Changes(files, "Damage"))
+    forget(registry, standing_path(run_id))
+    assert looked_at(registry) == set()
+    forget(registry, WATERMARK)
     assert "plain" in looked_at(registry)
 
 
@@ -188,6 +204,103 @@ def test_the_file_reads_as_it_was_written(registry: PlannedRegistry) -> None:
     known: dict[str, Settled] = registry.snapshot.settled
     assert len(known) == 5
     assert read_settled(settled_json(known), {}) == known
+
+
+# The watermark
+
+
+@pytest.mark.parametrize("path", [WATERMARK, READERS])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{", b"[1, 2]", b'{"commit": "x"}'])
+def test_a_missing_or_damaged_watermark_only_costs_time(
+    registry: PlannedRegistry, path: str, content: bytes | None
+) -> None:
+    registry.workspace.ledger.transact(lambda _: Changes({path: content}, "Damage"))
+    assert looked_at(registry) == set()
+    registry.commit(plain=FILES["experiments/plain.yaml"] + "# why\n")
+    assert looked_at(registry) == {"plain"}
+    apply(registry)
+    assert registry.snapshot.watermark is not None
+    assert registry.snapshot.readers is not None
+    assert looked_at(registry) == set()
+
+
+def test_what_is_held_stays_open_until_it_is_launched(registry: PlannedRegistry) -> None:
+    registry.commit(held=SPEC.replace("steps: 2", "steps: 8") + "launch: manual\n")
+    apply(registry)
+    assert mark(registry).open == ("held",)
+    assert looked_at(registry) == {"held"}
+    assert registry.plan().count("keep") == mark(registry).runs == 8
+    apply(registry, Forced(launch=frozenset({"held"})))
+    assert looked_at(registry) == {"held"}  # that apply was of one experiment alone
+    assert registry.plan().count("keep") == 9
+    apply(registry)
+    assert looked_at(registry) == set()
+    assert mark(registry).runs == 9
+
+
+def test_an_apply_of_one_experiment_opens_it_for_the_next_plan(registry: PlannedRegistry) -> None:
+    registry.commit(plain=FILES["experiments/plain.yaml"].replace("steps: 3", "steps: 5"))
+    before = mark(registry)
+    apply(registry, Forced(only=frozenset({"plain"})))
+    assert mark(registry) == before._replace(open=("plain",), runs=before.runs - 1)
+    registry.commit(plain=FILES["experiments/plain.yaml"])
+    plan = plan_here(registry.workspace, None).plan
+    assert {one.action for one in plan.actions if one.experiment == "plain"} == {"keep", "orphan"}
+    assert kept(plan) == 8
+
+
+def test_an_experiment_with_a_former_run_stays_open_while_that_goes_on(
+    registry: PlannedRegistry,
+) -> None:
+    former = registry.snapshot.settled["plain"].runs[0].run_id
+    registry.commit(plain=FILES["experiments/plain.yaml"].replace("steps: 3", "steps: 5"))
+    apply(registry)
+    assert mark(registry).open == ("plain",)
+    registry.advance(former, state="ended", outcome="cancelled")
+    apply(registry)
+    assert mark(registry).open == ()
+    assert kept(registry.plan()) == mark(registry).runs == 8
+
+
+def test_a_link_in_place_of_a_spec_is_refused_by_every_plan(registry: PlannedRegistry) -> None:
+    place = registry.folder / "experiments" / "plain.yaml"
+    place.unlink()
+    place.symlink_to("matrix.yaml")
+    registry.commit()
+    for _ in range(2):
+        plan = registry.plan()
+        assert [(a.experiment, a.action) for a in plan.actions if a.action == "refuse"] == [
+            ("plain", "refuse")
+        ]
+        assert kept(plan) == plan.count("keep") == 7
+        apply(registry)
+
+
+def test_more_readers_than_are_named_are_found_all_the_same(registry: PlannedRegistry) -> None:
+    many = {f"many{n}": SPEC.replace("steps: 2", f"steps: {n}") for n in range(20, 20 + FEW)}
+    registry.commit(**many)
+    apply(registry)
+    readers = registry.snapshot.readers
+    assert readers is not None
+    assert readers.files["reward/sums.py"] is None
+    assert readers.files["reward/extra.py"] == ["helped"]
+    (registry.folder / "reward" / "sums.py").write_text("def score(solution):\n    return 0.5\n")
+    assert looked_at(registry) == {"plain", "derived", "matrix", "tracked", *many}
+
+
+def test_of_a_commit_that_is_out_of_reach_all_notes_are_compared(
+    registry: PlannedRegistry,
+) -> None:
+    known = mark(registry)
+    gone = watermark_json(known._replace(commit="1" * 40))
+    registry.workspace.ledger.transact(lambda _: Changes({WATERMARK: gone}, "Damage"))
+    assert looked_at(registry) == set()
+
+
+def mark(registry: PlannedRegistry) -> Watermark:
+    found = registry.snapshot.watermark
+    assert found is not None
+    return found
 
 
 # Footprints hold all that is read
@@ -233,12 +346,8 @@ def test_a_work_tree_knows_settled_experiments_too(registry: PlannedRegistry) ->
     git(registry.folder, "status")
     (registry.folder / "experiments" / "other.yaml").write_text(SPEC)
     assert looked_at(registry) == {"other"}
-    assert (
-        find_settled(
-            load_tree(registry), registry.snapshot, registry.workspace.registry, Forced()
-        ).keys()
-        == registry.snapshot.settled.keys()
-    )
+    found = find_settled(load_tree(registry), registry.snapshot, registry.workspace.registry)
+    assert found.names() == sorted(registry.snapshot.settled)
 
 
 def load_tree(registry: PlannedRegistry) -> TracedTree:

@@ -1,0 +1,59 @@
+"""Trees that know the content of their files, and what differs from a commit, without reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from runner.git.repository import CommitTree, Difference
+from runner.spec.inputs import blob_id
+from runner.spec.tree import Tree, WorkTree
+
+
+@runtime_checkable
+class ObjectTree(Tree, Protocol):
+    """A tree that knows the content of its files without reading them."""
+
+    def blob(self, path: str) -> str:
+        """Return git's blob id of the file at `path`; empty where there is none."""
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`: a file, or a link, which has no blob."""
+
+    def since(self, commit: str) -> Difference | None:
+        """Return what differs from `commit`; None when that is out of reach."""
+
+
+class ChangedTree(WorkTree):
+    """A work tree, known by its commit but for what has `changed` since."""
+
+    def __init__(self, root: Path, committed: CommitTree, changed: Sequence[str]) -> None:
+        """Read below `root`, whose commit is `committed`."""
+        super().__init__(root)
+        self._committed, self._changed = committed, frozenset(changed)
+
+    def blob(self, path: str) -> str:
+        """Return git's blob id of the file at `path`; empty where there is none."""
+        known = "" if path in self._changed else self._committed.blob(path)
+        if known:
+            return known
+        content = self.read(path)
+        return "" if content is None else blob_id(content)
+
+    def since(self, commit: str) -> Difference | None:
+        """Return what differs from `commit`; None when that is out of reach."""
+        committed = self._committed.since(commit)
+        if committed is None:
+            return None
+        other = {p for p in self._changed if self.has(p) != self._committed.has(p)}
+        return Difference(
+            committed.changed | self._changed, committed.come_or_gone | frozenset(other)
+        )
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`: a file, or a link, which has no blob."""
+        if path in self._changed or not self._committed.has(path):
+            place = self.place(path)
+            return place.is_file() or place.is_symlink()
+        return True
