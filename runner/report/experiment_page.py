@@ -180,10 +180,12 @@ def _run_row(name: str, report: RunReport, headline: str | None) -> tuple[Line, 
 def _findings(group: Group, headline: str | None) -> list[tuple[str, Line]]:
     shown = next((one for one in group.runs if one.curves), None)
     seed = f"seed {shown.record.seed}: " if shown and len(group.runs) > 1 else ""
+    validated = sections.validation_line(shown.spec, shown.curves, headline) if shown else ()
     health = sections.health_line(shown.curves) if shown else ()
     evidence = sections.evidence_line(shown) if shown else ()
     return [
         ("How sure", _how_sure(group, headline)),
+        ("Validation", (seed, *validated) if validated else ()),
         ("Health", (seed, *health) if health else ()),
         ("Evidence", (seed, *evidence) if evidence else ()),
         ("Cost", cost_line([one for run in group.runs for one in run.record.attempts])),

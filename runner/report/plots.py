@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner import metrics
 from runner.report.curves import Curve, Curves, Point
-from runner.report.headline import headline_metric
+from runner.report.headline import candidates
 from runner.report.svg import compact
 from runner.spec.experiment import Experiment
 
@@ -104,11 +104,14 @@ def _drawn(panels: Sequence[Panel], seeds: Seeds) -> str:
 
 
 def result_panels(spec: Experiment, seeds: Seeds) -> tuple[Panel, ...]:
-    """Return the panels of what the experiment is about: accuracy and reward, or the losses."""
+    """Return the panels of what the experiment is about: accuracy and reward, or the losses.
+
+    What was measured on a validation set is one of them, also where another metric heads the page.
+    """
     measured = _measured(seeds)
-    headline = headline_metric(spec, measured)
-    first = (_panel(headline),) if headline else ()
-    wanted = dict.fromkeys((*first, *_RESULT_PANELS))
+    found = [name for name in candidates(spec) if name in measured]
+    validated = [name for name in found if name.startswith("val/")]
+    wanted = dict.fromkeys((*map(_panel, (*found[:1], *validated[:1])), *_RESULT_PANELS))
     return tuple(panel for panel in wanted if panel.metric in measured)[:2]
 
 

@@ -115,6 +115,7 @@ def _pictures(plots: Sequence[str]) -> list[Block]:
 def _findings(report: RunReport) -> list[Block]:
     record = report.record
     named: list[tuple[str, Line]] = [
+        ("Validation", sections.validation_line(report.spec, report.curves, report.headline)),
         ("Health", sections.health_line(report.curves)),
         ("Evidence", sections.evidence_line(report)),
         ("Cost", cost_line(record.attempts)),

@@ -10,7 +10,7 @@ from runner import metrics
 from runner.ledger.record import Attempt, Judgement, RunRecord
 from runner.node.task import Evidence
 from runner.report.curves import Curve, Curves
-from runner.report.headline import headline_metric
+from runner.report.headline import candidates, headline_metric
 from runner.report.notation import bytes_, duration, number, plural, signed
 from runner.report.outcome import progress
 from runner.report.page import Address, Code, Folded, Inline, Line, Table, cells, compact_table
@@ -132,6 +132,16 @@ def _reward(evidence: Evidence) -> list[Line]:
 
 def _inputs(evidence: Evidence) -> list[Line]:
     return [(Code(one.path), " md5 ", Code(one.md5[:8])) for one in evidence.inputs]
+
+
+def validation_line(spec: Experiment, curves: Curves, headline: str | None) -> Line:
+    """Return the course of one metric of each validation set, but of what heads the page."""
+    shown: dict[str, str] = {}
+    for name in candidates(spec):
+        if name.startswith("val/") and curves.get(name):
+            shown.setdefault(name.rpartition("/")[0], name)
+    found = [(name, curves.get(name)) for name in shown.values() if name != headline]
+    return joined([(Code(name), f" {span(curve)}") for name, curve in found if curve])
 
 
 def health_line(curves: Curves) -> Line:

@@ -85,7 +85,13 @@ def _difference(block: Difference) -> Text:
 
 
 def _table(table: Table) -> RichTable:
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    shown = RichTable(
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        show_edge=False,
+        header_style="dim",
+    )
     for index, name in enumerate(table.header):
         numeric = all(_is_number(row[index]) for row in table.rows)
         shown.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
