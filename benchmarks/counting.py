@@ -30,7 +30,7 @@ def counted() -> Iterator[Counter[str]]:
 
     counters: list[tuple[type, str, Callable[..., dict[str, int]]]] = [
         (Remote, "push", lambda *_: {"push": 1}),
-        (GitProcess, "_execute", lambda *_: {"git": 1}),
+        (GitProcess, "start", lambda *_: {"git": 1}),
         (Repository, "_read_batch", lambda names: {"ledger and tree files": len(names)}),
         (RunStore, "_outside", lambda verb, _: {f"store {verb}": 1}),
     ]

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,23 @@ def _echo(text: str, *, err: bool = False) -> None:
 def print_json(content: Any) -> None:
     """Print one JSON document, the result of a command with --json."""
     _echo(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def print_json_list(key: str, entries: Iterable[Any]) -> None:
+    """Print one JSON document, `{key: [entries]}`, with an entry a line.
+
+    It is kept on disk until the last one is there: a command that fails prints another document.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as lines:
+        between = "\n"
+        for entry in entries:
+            lines.write(f"{between}{json.dumps(entry, ensure_ascii=False)}")
+            between = ",\n"
+        lines.seek(0)
+        click.echo(f"{{{json.dumps(key)}: [", nl=False)
+        for line in lines:
+            click.echo(line, nl=False)
+        click.echo("\n]}")
 
 
 def say(text: str) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import click
 
-from runner import screen
 from runner.cli.base import cli, json_option, open_registry
 
 
 @cli.command()
-@click.option("--all", "all_runs", is_flag=True, help="Also runs of earlier versions.")
+@click.option("--all", "all_runs", is_flag=True, help="All runs, those of earlier versions too.")
 @click.option("--watch", is_flag=True, help="Go on until no run is active; it only looks.")
 @json_option
 @click.pass_context
 def status(context: click.Context, all_runs: bool, watch: bool, as_json: bool) -> None:
-    """Show the runs as a table."""
-    from runner.looking.status import print_status, status_document, watch_status
+    """Show the runs as a table: what goes on, then what ended last."""
+    from runner.looking.status import print_document, print_status, watch_status
 
     workspace = open_registry(context)
     if as_json:
-        screen.print_json(status_document(workspace, all_runs=all_runs))
+        print_document(workspace, all_runs=all_runs)
     elif watch:
         watch_status(workspace, all_runs=all_runs)
     else:
@@ -82,6 +81,6 @@ def open_(context: click.Context, run: str, page: str | None, only_print: bool) 
 @click.pass_context
 def show(context: click.Context, name: str, markdown: bool) -> None:
     """Show the page of an experiment or of a run."""
-    from runner.looking.status import show_page
+    from runner.looking.page import show_page
 
     show_page(open_registry(context), name, markdown=markdown)

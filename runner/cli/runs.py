@@ -128,14 +128,14 @@ def down(context: click.Context, name: str) -> int:
     return done.exit_code
 
 
-@cli.command()
+@cli.command(short_help="Follow runs: states, verdicts, pages, statuses.")
 @click.option("--watch", is_flag=True, help="Go on until no run is active.")
 @json_option
 @click.pass_context
 def sync(context: click.Context, watch: bool, as_json: bool) -> int:
     """Follow runs: states, verdicts, pages, statuses; exit 3 when those could not be told."""
     from runner.launching.follow import sync_here
-    from runner.looking.status import status_document
+    from runner.looking.status import print_document
     from runner.report.outcome import describe
 
     workspace = open_registry(context)
@@ -145,7 +145,7 @@ def sync(context: click.Context, watch: bool, as_json: bool) -> int:
         for record in () if as_json else synced.changed:
             screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
     if as_json:
-        screen.print_json(status_document(workspace, all_runs=False))
+        print_document(workspace, all_runs=False)
     return EXIT_OUTSIDE if untold else 0
 
 

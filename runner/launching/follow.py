@@ -20,7 +20,7 @@ from runner.launching.moves import open_asked, sync_and_move
 from runner.launching.places import is_ci
 from runner.launching.submission import Launched
 from runner.ledger.record import RunRecord
-from runner.looking.status import job_row, progress_rows
+from runner.looking.progress import job_row, progress_rows
 from runner.node.patience import patiently
 from runner.planning.actions import NOTHING_FORCED, Forced, Plan
 from runner.policy.ceilings import held_still

@@ -26,11 +26,10 @@ def headline_metric(spec: Experiment, measured: Collection[str]) -> str | None:
     return next((name for name in candidates(spec) if name in measured), None)
 
 
-def recorded_headline(spec: Mapping[str, Any], measured: Collection[str]) -> str | None:
-    """Return `headline_metric` of a spec as the ledger has it, without reading the rest of it."""
+def recorded_candidates(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return `candidates` of a spec as the ledger has it, without reading the rest of it."""
     expected = (next(iter(one)) for one in spec.get("expect") or ())
-    names = _candidates(expected, (spec.get("data") or {}).get("val") or ())
-    return next((name for name in names if name in measured), None)
+    return _candidates(expected, (spec.get("data") or {}).get("val") or ())
 
 
 def _candidates(expected: Iterable[str], sets: Iterable[str]) -> tuple[str, ...]:

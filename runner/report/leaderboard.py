@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from runner import metrics
 from runner.ledger.record import RunRecord
-from runner.report.headline import headline_metric
 from runner.report.markdown import to_markdown
 from runner.report.notation import number, plural
 from runner.report.outcome import describe_all
@@ -32,7 +31,6 @@ from runner.report.page import (
 )
 from runner.report.sections import day
 from runner.report.stats import interval
-from runner.spec.experiment import Experiment
 
 FRONT = "README.md"
 FOLDER = "leaderboard"
@@ -54,7 +52,8 @@ class Standing(NamedTuple):
     """An experiment and the runs of its present version."""
 
     experiment: str
-    spec: Experiment
+    headlines: tuple[str, ...]
+    """The metrics that may head it, the best first: see `runner.report.headline`."""
     records: tuple[RunRecord, ...]
 
 
@@ -199,7 +198,8 @@ def _rows(standing: Standing) -> list[Row]:
 
 def _row(standing: Standing, point: str, records: Sequence[RunRecord]) -> Row:
     done = [one.latest for one in records if one.latest.outcome == "succeeded"]
-    metric = headline_metric(standing.spec, {name for one in done for name in one.metrics})
+    measured = {name for one in done for name in one.metrics}
+    metric = next((name for name in standing.headlines if name in measured), None)
     values = [one.metrics[metric] for one in done if metric in one.metrics] if metric else []
     state = str(describe_all(records))
     return Row(

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from runner.ledger.documents import experiment_of, resolved_spec, spec_path
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import OUTBOX, Event, Outbox, ending, outbox_file, read_outbox
 from runner.ledger.record import RunRecord, folder, now
 from runner.ledger.sharing import shared_by
-from runner.ledger.snapshot import Snapshot, record_path
+from runner.ledger.snapshot import Snapshot
 from runner.node.data import pointer_of
 from runner.report.boards import leaderboard_files
-from runner.report.judge import judge_expectations
+from runner.report.headline import candidates
 from runner.report.leaderboard import Listed, Standing, folder_of, listed
 from runner.report.pages import experiment_files, run_files
+from runner.report.reports import candidates_of, in_portions, judged, report_of, reports_of
 from runner.report.sections import RunReport, moment
 from runner.report.statuses import Moment, context_of, tell
-from runner.storage.runfolder import attempt_folder, curves_of
 from runner.workspace import Workspace
-
-PORTION = 500
-"""Experiments whose runs are read at once where all of them are."""
 
 
 def published_files(
@@ -111,7 +106,7 @@ def _pages(
             texts |= experiment_files(name, reports, _records(snapshot, former, changed))
             texts[f"experiments/{name}/status.json"] = _status_file(workspace, name, reports)
             records = tuple(report.record for report in reports)
-            rows.append(listed(Standing(name, reports[0].spec, records)))
+            rows.append(listed(Standing(name, candidates(reports[0].spec), records)))
     texts |= leaderboard_files(snapshot, rows, partial(_survey, workspace, snapshot))
     return {path: text.encode() for path, text in texts.items()}
 
@@ -127,51 +122,6 @@ def _status_file(workspace: Workspace, name: str, reports: Sequence[RunReport]) 
         "at": at,
     }
     return json.dumps(content, indent=1) + "\n"
-
-
-def reports_of(
-    workspace: Workspace,
-    snapshot: Snapshot,
-    entry: ExperimentEntry,
-    changed: Mapping[str, RunRecord] = MappingProxyType({}),
-) -> list[RunReport]:
-    """Return what the pages say about an experiment's runs, judged by what it expects itself.
-
-    Two files of one identity share their runs and may expect different things of them; and what a
-    file expects may have been edited since.
-    """
-    records = _records(snapshot, entry.runs, changed)
-    reports = (report_of(workspace, snapshot, record) for record in records)
-    return [_judged_by(entry, report) for report in reports]
-
-
-def _judged_by(entry: ExperimentEntry, report: RunReport) -> RunReport:
-    if entry.expect == report.spec.expect:
-        return report
-    spec = report.spec.model_copy(update={"expect": entry.expect})
-    latest = report.record.latest
-    if latest.state == "ended":
-        judgements = judge_expectations(spec, report.curves)
-        latest = latest.model_copy(update={"judgements": judgements})
-    return report._replace(spec=spec, record=report.record.with_latest(latest))
-
-
-def report_of(workspace: Workspace, snapshot: Snapshot, record: RunRecord) -> RunReport:
-    """Return everything that the pages say about a run, from the ledger and the run store."""
-    evidence = None if record.is_active else attempt_folder(workspace, record).evidence()
-    spec = experiment_of(snapshot, record.run_id)
-    wandb = "" if record.is_active else _wandb_folder(workspace, record)
-    return RunReport(record, spec, curves_of(workspace, record, snapshot), evidence, wandb)
-
-
-def _wandb_folder(workspace: Workspace, record: RunRecord) -> str:
-    """Return where the W&B offline run of the newest attempt is in the run store, by epoch."""
-    part = attempt_folder(workspace, record)
-    names = (part.store.list(f"{part.attempt}/epoch-{epoch}/wandb") for epoch in part.epochs)
-    runs = [sorted(name for name in group if name.endswith(".wandb")) for group in names]
-    urls = [part.store.url(group[0].rpartition("/")[0]) for group in runs if group]
-    # A folder of the registry is said from its root.
-    return " ".join(url.removeprefix(f"{workspace.root}/") for url in urls)
 
 
 def experiments_of(snapshot: Snapshot, changed: Mapping[str, RunRecord]) -> list[str]:
@@ -193,46 +143,22 @@ def _survey(
         for name, entry in snapshot.experiments().items()
         if folders is None or folder_of(name) in folders
     ]
-    for part, some in in_portions(snapshot, entries):
-        for entry in some:
-            records = judged_records(workspace, part, entry)
-            if records:
-                spec = experiment_of(part, records[0].run_id)
-                yield listed(Standing(entry.name, spec, tuple(records)))
+    for part in in_portions(snapshot, entries):
+        for entry in part.entries:
+            if records := part.of(entry.runs):
+                yield listed(_standing(workspace, part.snapshot, entry, records))
 
 
-def in_portions(
-    snapshot: Snapshot, entries: Iterable[ExperimentEntry], *, history: bool = False
-) -> Iterator[tuple[Snapshot, tuple[ExperimentEntry, ...]]]:
-    """Yield some of `entries` at a time, with a snapshot that has read their runs at once.
-
-    With `history` also the runs that they stood for once. What was read for one portion is
-    forgotten before the next.
-    """
-    rest = iter(entries)
-    while some := tuple(itertools.islice(rest, PORTION)):
-        part = snapshot.afresh()
-        ids = [run_id for one in some for run_id in (one.history if history else one.runs)]
-        part.read_shards(path(run_id) for run_id in ids for path in (record_path, spec_path))
-        yield part, some
-
-
-def judged_records(
-    workspace: Workspace,
-    snapshot: Snapshot,
-    entry: ExperimentEntry,
-    changed: Mapping[str, RunRecord] = MappingProxyType({}),
-) -> list[RunRecord]:
-    """Return an experiment's records, judged by what it expects itself.
-
-    Their curves are read only where that is not what was judged when the runs ended.
-    """
-    records = _records(snapshot, entry.runs, changed)
-    expect = entry.model_dump(mode="json")["expect"]
-    specs = (resolved_spec(snapshot, record.run_id) for record in records)
-    if all(spec.get("expect", []) == expect for spec in specs):
-        return records
-    return [report.record for report in reports_of(workspace, snapshot, entry, changed)]
+def _standing(
+    workspace: Workspace, snapshot: Snapshot, entry: ExperimentEntry, records: Sequence[RunRecord]
+) -> Standing:
+    done = [record.latest.metrics for record in records if record.latest.outcome == "succeeded"]
+    heads: tuple[str, ...] = ()
+    if done:
+        everywhere = frozenset(done[0]).intersection(*done[1:])
+        heads = candidates_of(snapshot, entry, records[0], everywhere)
+    own = tuple(judged(workspace, snapshot, entry, record) for record in records)
+    return Standing(entry.name, heads, own)
 
 
 def _records(

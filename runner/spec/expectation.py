@@ -81,6 +81,8 @@ class Expectation(Section):
 
     @property
     def condition(self) -> str:
-        """The assertion without its metric, such as `last - first >= 0.02`."""
+        """The assertion without its metric, such as `last - first >= 0.02`; all of its digits."""
         left = f"{self.term} - {self.minus}" if self.minus else self.term
-        return f"{left} {self.comparison} {self.limit:g}"
+        short = f"{self.limit:g}"
+        limit = short if float(short) == self.limit else repr(self.limit)
+        return f"{left} {self.comparison} {limit}"

@@ -16,7 +16,7 @@ from runner.ledger.branch import ExperimentEntry, Snapshot
 from runner.ledger.outbox import Outbox
 from runner.ledger.record import RunRecord
 from runner.report.progress import ProgressRow, row_of
-from runner.report.publish import report_of, reports_of
+from runner.report.reports import report_of, reports_of
 from runner.report.sections import RunReport
 from runner.report.statuses import Moment, Told, tell
 from runner.storage.runfolder import attempt_folder

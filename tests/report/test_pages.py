@@ -21,6 +21,7 @@ from rich.console import Console
 from runner.ledger.record import Attempt
 from runner.report.curves import Curves
 from runner.report.experiment_page import experiment_page, groups_of
+from runner.report.headline import candidates
 from runner.report.leaderboard import (
     FRONT_ROWS,
     LONGEST_PAGE,
@@ -38,6 +39,7 @@ from runner.report.sections import RunReport
 from runner.report.terminal import print_page
 
 GOLDEN = Path(__file__).parent / "golden"
+HEADS = candidates(make_spec())
 
 
 def check(name: str, text: str) -> None:
@@ -95,9 +97,9 @@ def front_pages(standings: list[Standing]) -> dict[str, str]:
 
 def test_the_front_page() -> None:
     standings = [
-        Standing("sums/grpo", make_spec(), tuple(one.record for one in SEEDS)),
-        Standing("sums/broken", make_spec(), (make_report(2, 7, **FAILED).record,)),
-        Standing("sums/going", make_spec(), (going().record,)),
+        Standing("sums/grpo", HEADS, tuple(one.record for one in SEEDS)),
+        Standing("sums/broken", HEADS, (make_report(2, 7, **FAILED).record,)),
+        Standing("sums/going", HEADS, (going().record,)),
     ]
     pages = front_pages(standings)
     check("leaderboard.md", pages.pop("README.md"))
@@ -106,7 +108,6 @@ def test_the_front_page() -> None:
 
 
 seed_record = functools.cache(lambda seed: make_report(seed).record)
-SPEC = make_spec()
 
 
 def standing(name: str, seed: int, day: int, **point: Any) -> Standing:
@@ -114,7 +115,7 @@ def standing(name: str, seed: int, day: int, **point: Any) -> Standing:
     at = f"2026-{1 + day // 28:02}-{1 + day % 28:02}T00:00:00Z"
     attempt = record.latest.model_copy(update={"claimed_at": at, "ended_at": at})
     record = record.model_copy(update={"point": point}).with_latest(attempt)
-    return Standing(name, SPEC, (record,))
+    return Standing(name, HEADS, (record,))
 
 
 def rows_of(text: str) -> list[str]:
@@ -172,7 +173,7 @@ def test_a_page_that_would_be_too_long_keeps_the_newest() -> None:
 
 def test_of_a_large_matrix_the_best_points_are_shown() -> None:
     records = tuple(standing("m", seed, 1, rate=seed).records[0] for seed in range(1, 10))
-    text = front_pages([Standing("m", make_spec(), records)])["README.md"]
+    text = front_pages([Standing("m", HEADS, records)])["README.md"]
     assert [row.split("|")[2].strip() for row in rows_of(text)] == [
         "rate=9",
         "rate=8",
@@ -214,7 +215,7 @@ def test_every_link_and_picture_leads_to_a_file_of_the_ledger() -> None:
     files = experiment_files("sums/deep/grpo", SEEDS, [former.record])
     for report in (*SEEDS, former):
         files |= run_files(report)
-    one = Standing("sums/deep/grpo", make_spec(), tuple(one.record for one in SEEDS))
+    one = Standing("sums/deep/grpo", HEADS, tuple(one.record for one in SEEDS))
     files |= front_pages([one])
     files |= front_pages([one._replace(experiment=f"x/{i}") for i in range(FRONT_ROWS)] + [one])
     led = 0

@@ -13,9 +13,10 @@ from real_git import MakeOriginAndClones, git
 from stand_in_s3 import serving_s3
 
 from benchmarks.activity import put_heartbeats, put_results
-from benchmarks.counting import CountingLauncher
+from benchmarks.counting import CountingLauncher, counted
 from benchmarks.operating import opened, operate
 from runner.ledger.record import RunRecord, now
+from runner.looking import listing
 from runner.report.boards import board_path
 from runner.report.leaderboard import leaderboard_pages, listed
 from runner.report.publish import experiments_of
@@ -135,6 +136,16 @@ def test_an_ended_run_rewrites_the_rows_of_its_own_folder_alone(large):
     assert len(outside) <= 5, outside
 
 
+@pytest.mark.parametrize("at_rest", [20, 60])
+def test_a_look_at_what_goes_on_reads_no_more_than_it_shows(large, monkeypatch, at_rest):
+    large.with_runs(ended=at_rest, going=3)
+    monkeypatch.setattr(listing, "ROWS", 8)
+    with counted() as counts:
+        shown = listing.lately(large.snapshot)
+    assert (len(shown.runs), shown.more) == (8, at_rest + 3 - 8)
+    assert counts["ledger and tree files"] < 256 + 4 * (8 + 3) + 5  # 256 are where runs stand
+
+
 def test_rows_that_were_kept_give_the_same_front_page_as_the_records(large):
     going = large.with_runs(ended=30, going=3)
     put_heartbeats(large.opened(), going)
@@ -149,12 +160,14 @@ def test_rows_that_were_kept_give_the_same_front_page_as_the_records(large):
 
 def _standings(snapshot: Any) -> list[Any]:
     from runner.ledger.documents import experiment_of
+    from runner.report.headline import candidates
     from runner.report.leaderboard import Standing
 
     found = []
     for name, entry in snapshot.experiments().items():
         records = tuple(snapshot.records(entry.runs).values())
-        found.append(Standing(name, experiment_of(snapshot, records[0].run_id), records))
+        heads = candidates(experiment_of(snapshot, records[0].run_id))
+        found.append(Standing(name, heads, records))
     return found
 
 
