@@ -44,7 +44,7 @@ pip "$torch" 2>/dev/null ||
     pip "$torch" --extra-index-url https://download.pytorch.org/whl/cpu 2>"$dir/pip.log" ||
     fail "no $torch where pip looks, nor at PyTorch's index: $(tail -n 1 "$dir/pip.log")"
 
-echo "train-env: installing $(grep -c == "$lock") packages (4 minutes at most, 3 GB)"
+echo "train-env: installing $(grep -c == "$lock") packages (3 GB, which takes minutes)"
 pip -r "$lock"
 echo "$digest" >"$stamp"
 echo "train-env: done"

@@ -181,11 +181,17 @@ def line(row: ProgressRow) -> str:
 
 
 def changes(before: Sequence[ProgressRow], after: Sequence[ProgressRow]) -> list[str]:
-    """Return a line for each run that is new, or whose state, outcome or reason has changed."""
-    known = {row.run_id: (row.state, row.outcome, row.reason) for row in before}
-    return [
-        line(row) for row in after if known.get(row.run_id) != (row.state, row.outcome, row.reason)
-    ]
+    """Return a line for each run that is new, or of which something but its step has changed.
+
+    A quarter of its steps done is such a change, so that a log of hours does not look stuck.
+    """
+    known = {row.run_id: _stage(row) for row in before}
+    return [line(row) for row in after if known.get(row.run_id) != _stage(row)]
+
+
+def _stage(row: ProgressRow) -> tuple[object, ...]:
+    quarter = min(3, 4 * row.step // row.steps) if row.steps else 0
+    return (row.state, row.outcome, row.reason, quarter)
 
 
 class Progress:

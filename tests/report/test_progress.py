@@ -46,13 +46,17 @@ def test_a_plain_line() -> None:
     )
 
 
-def test_plain_lines_come_at_changes_of_state_alone() -> None:
+def test_plain_lines_come_at_changes_of_state_and_at_quarters_of_the_way() -> None:
     later = ROW._replace(step=13)
     ended = ROW._replace(
         state="ended", outcome="under_trained", reason="exited 0 after 12 of 24 steps"
     )
     assert changes([], [ROW]) == [line(ROW)]
     assert changes([ROW], [later]) == []
+    far = ROW._replace(step=18)
+    assert changes([later], [far]) == [line(far)]
+    assert changes([far], [ROW._replace(step=24)]) == []  # its end has a line of its own
+    assert changes([ROW._replace(steps=None)], [later._replace(steps=None, step=99)]) == []
     assert changes([later], [ended]) == [line(ended)]
     assert "under-trained, exited 0 after 12 of 24 steps" in line(ended)
 
@@ -63,7 +67,7 @@ def show(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> str:
     stream = io.StringIO()
     with Progress(Console(file=stream, force_terminal=terminal, width=100)) as progress:
         progress.update([ROW])
-        progress.update([ROW._replace(step=24)])
+        progress.update([ROW._replace(step=17)])
     return stream.getvalue()
 
 
@@ -76,7 +80,7 @@ def test_a_terminal_gets_a_table_without_colours_when_asked(
 ) -> None:
     text = show(True, monkeypatch)
     assert "━━━━━───── 12/24" in text
-    assert "━━━━━━━━━━ 24/24" in text
+    assert "━━━━━━━─── 17/24" in text
     assert "\x1b[36m" not in text
 
 
