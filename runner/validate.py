@@ -21,6 +21,7 @@ class Validation(NamedTuple):
 
     experiments: int
     runs: int
+    """Of the experiments that could be read."""
     findings: tuple[Finding, ...]
 
     @property
@@ -84,7 +85,8 @@ def _checked(loaded: Loaded, tree: WatchedTree, registry: Registry) -> dict[str,
 def _validation(loaded: Loaded, checked: Mapping[str, Checked]) -> Validation:
     found = (finding for one in checked.values() for finding in one.findings)
     runs = sum(one.runs for one in checked.values())
-    return Validation(len(checked), runs, in_order((*loaded.findings, *found)))
+    experiments = checked.keys() | loaded.refused.keys()
+    return Validation(len(experiments), runs, in_order((*loaded.findings, *found)))
 
 
 def _with_rows(validation: Validation, loaded: Loaded, start: Path) -> Validation:

@@ -10,9 +10,9 @@ from runner.errors import InvalidSpec, Refused
 from runner.models import table
 from runner.models.architecture import Architecture, from_config
 from runner.models.cache import snapshot
-from runner.spec.check import LoadedExperiment, load_experiments
+from runner.spec.check import LoadedExperiment, load_experiments, meant
 from runner.spec.experiment import NAME, Model
-from runner.spec.load import is_base, path_of
+from runner.spec.load import Specs, is_base, path_of
 from runner.spec.tree import Tree
 
 CONFIG = "config.json"
@@ -68,6 +68,11 @@ class Models:
         if name not in self._experiments:
             self._load({name, *self._sources()})
         return self._experiments[name]
+
+    def meant(self, name: str) -> str | None:
+        """Return the experiment that a name stands for which no file has; None where one has it."""
+        names = [one for one in Specs(self._tree).names if not is_base(one)]
+        return None if name in names else meant(name, names)
 
     def _sources(self) -> Iterator[str]:
         """Yield what the experiments at hand start from: together they are loaded at once."""

@@ -93,7 +93,9 @@ def source(subject: Subject) -> Iterator[Finding]:
         cure = f"pin one: path: {model.path}@<run id>   starts from that run, whatever follows"
     elif upstream is None:
         message = f"`model` starts from `{model.path}`, which is no valid experiment here"
-        cure = f"mend experiments/{model.path}.yaml, or pin a run: path: {model.path}@<run id>"
+        near = subject.context.models.meant(model.path)
+        mend = f"did you mean `{near}`? Else" if near else f"mend experiments/{model.path}.yaml, or"
+        cure = f"{mend} pin a run: path: {model.path}@<run id>"
     else:
         found = _ambiguous(upstream, subject)
         if found is None:

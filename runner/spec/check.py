@@ -114,6 +114,12 @@ def _load(specs: Specs, name: str) -> LoadedExperiment:
     )
 
 
+def meant(name: str, known: Sequence[str]) -> str | None:
+    """Return the experiment that is meant: one in a folder that was left out, else a near one."""
+    below = [one for one in known if one.endswith(f"/{name}")]
+    return below[0] if len(below) == 1 else nearest(name, known)
+
+
 def _of_bases(specs: Specs) -> Iterator[Finding]:
     for name in filter(is_base, specs.names):
         try:
@@ -129,7 +135,7 @@ def _chosen(name: str, specs: Specs) -> str:
     misnamed = specs.findings.get(name) or specs.findings.get(path_of(short))
     if misnamed:
         raise InvalidSpec((misnamed,))
-    near = nearest(short, [one for one in specs.names if not is_base(one)])
+    near = meant(short, [one for one in specs.names if not is_base(one)])
     cure = f"did you mean `{near}`?" if near else f"write it to {path_of(short)}"
     message = f"`{short}` is abstract" if is_base(short) else f"there is no experiment `{short}`"
     raise Refused(message, cure=cure)

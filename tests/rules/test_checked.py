@@ -80,6 +80,12 @@ def test_unchanged_experiments_are_remembered_and_counted(registry):
     assert validate(registry) == first
 
 
+def test_one_that_cannot_be_read_is_counted(registry):
+    write(registry, "experiments/alone.yaml", "]")
+    for _ in range(2):
+        assert validate(registry).experiments == 3
+
+
 def test_one_that_starts_from_another_run_is_always_checked(registry):
     validate(registry)
     assert "after" not in recall(registry).experiments

@@ -35,6 +35,17 @@ def test_an_upstream_that_is_no_valid_spec_is_found_where_it_is_named(only):
     assert message == "`model` starts from `up`, which is no valid experiment here"
 
 
+def test_a_misspelt_upstream_is_found_with_the_one_that_is_meant():
+    cures = {"ups": "did you mean `up`? Else", "far": "mend experiments/far.yaml, or"}
+    for path, cure in cures.items():
+        texts = {"experiments/up.yaml": GOOD, "experiments/x.yaml": after(path)}
+        tree = MemoryTree({**FILES, **{name: text.encode() for name, text in texts.items()}})
+        found = check(load_experiments(tree), tree, REGISTRY)
+        assert [one.cure for one in found if one.rule == "model.source"] == [
+            f"{cure} pin a run: path: {path}@<run id>"
+        ]
+
+
 @pytest.mark.parametrize("path", ["bases/up", "Up", "../up", "up/"])
 def test_what_is_no_name_of_an_experiment_is_no_experiment(path):
     assert len(findings(x=after(path), **{"bases/up": GOOD})) == 1

@@ -33,6 +33,20 @@ def test_every_experiment_of_the_repository_is_valid():
     assert load_experiments(WorkTree(Path(__file__).parents[2])).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("e", "did you mean `d/e`?"),
+        ("d/f", "did you mean `d/e`?"),
+        ("far", "write it to experiments/far.yaml"),
+    ],
+)
+def test_a_name_that_is_none_leads_to_the_one_that_is_meant(name, cure):
+    with pytest.raises(Refused) as caught:
+        load_experiments(tree(a=GRPO, d__e=SCRIPT), [name])
+    assert caught.value.cure == cure
+
+
 def test_an_empty_tree_has_no_experiments(tmp_path):
     assert load_experiments(WorkTree(tmp_path)) == ((), (), {})
 
