@@ -8,6 +8,7 @@ import sys
 import pytest
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
+from typed_command import type_command
 
 from runner.following.observation import ask, observe
 from runner.launchers.local import LocalLauncher
@@ -58,3 +59,11 @@ def test_one_that_trained_before_anyone_looked_counts_from_its_claim(
     ended = observe(workspace, snapshot, run, ask(launcher, [run])[run_id])
     assert (ended.outcome, ended.started_at) == ("lost", started)
     assert bool(spent_by(ended).gpu_hours) == (started is not None)
+
+
+def test_without_news_it_says_so_beside_its_result(make_repository: MakeRepository) -> None:
+    registry = PlannedRegistry.with_files(make_repository(), {"experiments/a.yaml": SPEC})
+    registry.run("ended")
+    said = type_command("-C", registry.folder, "sync")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "nothing has changed; runner status shows the runs\n"

@@ -140,12 +140,15 @@ def sync(context: click.Context, watch: bool, as_json: bool) -> int:
 
     workspace = open_registry(context)
     untold: tuple[str, ...] = ()
+    news = 0
     for synced in sync_here(workspace, watch=watch):
-        untold = synced.untold
+        untold, news = synced.untold, news + len(synced.changed)
         for record in () if as_json else synced.changed:
             screen.print_result(f"{record.run_id} {record.experiment}: {describe(record.latest)}")
     if as_json:
         print_document(workspace, all_runs=False)
+    elif not news:
+        screen.say("nothing has changed; runner status shows the runs")
     return EXIT_OUTSIDE if untold else 0
 
 
