@@ -132,7 +132,7 @@ def _ledger(workspace: Workspace) -> str:
     settings = workspace.registry.ledger
     is_shared = workspace.repository.remote(settings.remote) is not None
     where = f"at {settings.remote}" if is_shared else "in this clone alone"
-    going = screen.count(len(snapshot.active()), "active run")
+    going = screen.count(len(snapshot.records(snapshot.active())), "active run")
     return f"branch {settings.branch} {where}, {going}"
 
 
