@@ -1,116 +1,29 @@
-"""Telling a forge and a webhook: from the ledger alone, once, and again after every fault.
-
-The forge here only writes down what it is told; the real one is tested where its HTTP is.
-"""
+"""Telling a forge of runs: from the ledger alone, once, and again after every fault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from planned_registry import SETTINGS, SPEC, PlannedRegistry
-from real_git import MakeRepository, git
+from planned_registry import SETTINGS, SPEC
+from told_registry import (
+    RecordingForge,
+    end,
+    ended,
+    head,
+    outbox,
+    over_ceiling,
+    tell,
+    wait_a_little,
+)
 
 from runner.errors import OutsideError
-from runner.forges.base import NotPermitted, Status
+from runner.forges.base import NotPermitted
 from runner.forges.none import NoForge
 from runner.ledger.branch import Changes, Draft, Snapshot
-from runner.ledger.outbox import OUTBOX, Outbox, read_outbox
-from runner.ledger.record import Attempt, advance
+from runner.ledger.outbox import OUTBOX, Outbox
 from runner.report.publish import published_files
-from runner.sync import Synced, record
-from runner.telling import announce as module
-from runner.telling.announce import announce
 from runner.telling.cadence import FILE
-
-GITHUB = f"{SETTINGS}forge: github\n"
-HOOKED = f"{GITHUB}webhook: CHAT_URL\n"
-NEVER = "2099-01-01T00:00:00Z"
-
-
-class RecordingForge(NoForge):
-    """A forge that writes down what it is told, or does not answer."""
-
-    name = "recording"
-
-    def __init__(self, requests: dict[str, int] | None = None) -> None:
-        self.written: list[Status] = []
-        self.comments: dict[tuple[int, str], str] = {}
-        self.requests = requests or {}
-        self.fault: Exception | None = None
-
-    def set_statuses(self, statuses: Iterable[Status]) -> None:
-        if self.fault:
-            raise self.fault
-        for status in statuses:
-            assert len(status.commit) == 40
-            if self.shown.get((status.commit, status.context)) != status:
-                self.written.append(status)
-
-    def comment(self, number: int, marker: str, body: str) -> None:
-        if self.fault:
-            raise self.fault
-        assert body.startswith(f"{marker}\n")
-        self.comments[number, marker] = body
-
-    def merged_by(self, commit: str) -> int | None:
-        return self.requests.get(commit)
-
-    def link(self, reference: str, path: str, line: int | None = None) -> str:
-        return f"https://forge.example/{reference}/{path}"
-
-    @property
-    def shown(self) -> dict[tuple[str, str], Status]:
-        return {(status.commit, status.context): status for status in self.written}
-
-    def at(self, commit: str, name: str = "one") -> tuple[str, str]:
-        status = self.shown[commit, f"runner/{name}"]
-        return status.state, status.description
-
-
-@pytest.fixture
-def make_registry(make_repository: MakeRepository) -> Callable[..., PlannedRegistry]:
-    def make(settings: str = GITHUB, **specs: str) -> PlannedRegistry:
-        files = {f"experiments/{name}.yaml": text for name, text in specs.items()}
-        return PlannedRegistry.with_files(
-            make_repository(),
-            {"registry.yaml": settings, **(files or {"experiments/one.yaml": SPEC})},
-        )
-
-    return make
-
-
-def head(registry: PlannedRegistry) -> str:
-    return git(registry.folder, "rev-parse", "HEAD")
-
-
-def tell(registry: PlannedRegistry, forge: RecordingForge, *names: str, **given: Any) -> Any:
-    return announce(registry.workspace, forge, registry.snapshot, names, **given)
-
-
-def ended(attempt: Attempt, **changes: Any) -> Attempt:
-    values = {"outcome": "succeeded", "ended_at": "2026-01-02T00:00:00Z", **changes}
-    return advance(attempt, "ended", **values)
-
-
-def end(registry: PlannedRegistry, forge: NoForge, run_id: str, **changes: Any) -> Synced:
-    """Record an end as `sync` does."""
-    snapshot = registry.snapshot
-    found = snapshot.records([run_id])[run_id]
-    return record(registry.workspace, forge, snapshot, {run_id: ended(found.latest, **changes)})
-
-
-def outbox(registry: PlannedRegistry) -> Outbox:
-    return read_outbox(registry.snapshot)
-
-
-def wait_a_little(registry: PlannedRegistry) -> None:
-    """As if minutes had passed, or another clone were asked."""
-    (registry.workspace.state / FILE).unlink(missing_ok=True)
-
-
-# Runs
 
 
 def test_a_run_is_told_from_its_start_to_its_end(make_registry: Any) -> None:
@@ -285,174 +198,3 @@ def test_without_anybody_to_tell_the_ledger_keeps_no_outbox(make_registry: Any) 
     end(registry, forge, run_id)
     assert forge.written == []
     assert registry.snapshot.read(OUTBOX) is None
-
-
-# What was not launched
-
-MANUAL = f"{SPEC}launch: manual\n"
-BROKEN = SPEC.replace("learning_rate: 1.0e-6", "learning_rat: 1")
-
-
-def test_held_and_refused_ones_say_why_at_the_commit_that_brought_them(make_registry: Any) -> None:
-    registry = make_registry(one=MANUAL, two=BROKEN)
-    brought = head(registry)
-    registry.commit({"README.md": "another change\n"})
-    forge = RecordingForge()
-    assert tell(registry, forge, plan=registry.plan(head(registry))) == ()
-    state, text = forge.at(brought)
-    assert (state, text) == (
-        "success",
-        "not launched yet: launch: manual, lifted by runner launch one",
-    )
-    assert forge.at(brought, "two")[0] == "failure"
-    assert forge.at(brought, "two")[1].startswith("refused: ")
-    urls = {status.url for status in forge.written}
-    assert f"https://forge.example/{brought}/experiments/one.yaml" in urls
-
-    before, count = registry.snapshot.commit, len(forge.written)
-    wait_a_little(registry)
-    tell(registry, forge, plan=registry.plan(head(registry)))
-    assert (registry.snapshot.commit, len(forge.written)) == (before, count)
-
-
-def over_ceiling(registry: PlannedRegistry) -> Any:
-    plan = registry.plan(head(registry))
-    reason = "new; $270 more would make $6,500 of $6,000 this month; alice may lift it"
-    changed = {"action": "hold", "lifted_by": "owner", "reason": reason}
-    actions = tuple(action.model_copy(update=changed) for action in plan.actions)
-    return plan.model_copy(update={"actions": actions})
-
-
-def test_what_is_over_a_ceiling_waits_until_it_is_lifted(make_registry: Any) -> None:
-    registry, forge = make_registry(), RecordingForge()
-    brought = head(registry)
-    tell(registry, forge, plan=over_ceiling(registry))
-    assert forge.at(brought) == (
-        "pending",
-        "held: $270 more would make $6,500 of $6,000 this month; alice may lift it",
-    )
-    registry.commit({"README.md": "another change\n"})
-    (run_id,) = registry.run("running", started_at="2026-01-01T00:00:00Z")
-    tell(registry, forge, "one", plan=registry.plan(head(registry)))
-    assert forge.at(brought) == forge.at(head(registry))
-    end(registry, forge, run_id)
-    assert forge.at(brought) == ("success", "1 run succeeded")
-    assert outbox(registry) == Outbox()
-
-
-@pytest.mark.parametrize("edit", [True, False])
-def test_a_held_file_that_is_edited_or_deleted_leaves_nothing_pending(
-    make_registry: Any, edit: bool
-) -> None:
-    registry, forge = make_registry(), RecordingForge()
-    brought = head(registry)
-    tell(registry, forge, plan=over_ceiling(registry))
-    if edit:
-        newer = registry.commit(one=SPEC.replace("steps: 2", "steps: 3"))
-        tell(registry, forge, plan=over_ceiling(registry))
-        assert forge.at(newer)[0] == "pending"
-    else:
-        registry.remove("one")
-        tell(registry, forge, plan=registry.plan(head(registry)))
-        assert outbox(registry) == Outbox()
-    state, text = forge.at(brought)
-    assert (state, text[:20]) == ("failure", f"not launched: {'edited' if edit else 'delete'}")
-    assert outbox(registry).notes == ()
-
-
-def test_a_held_seed_keeps_an_experiment_from_being_a_success(make_registry: Any) -> None:
-    registry, forge = make_registry(), RecordingForge()
-    (run_id,) = registry.run("running", started_at="2026-01-01T00:00:00Z")
-    tell(registry, forge, plan=over_ceiling(registry))
-    assert forge.at(head(registry))[1].startswith("step 0")
-    end(registry, forge, run_id)
-    assert forge.at(head(registry))[0] == "pending"
-    assert forge.at(head(registry))[1].startswith("held: ")
-
-
-# The webhook
-
-
-@pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a webhook got: its HTTP is tested in test_webhook.py."""
-    found: list[str] = []
-    monkeypatch.setenv("CHAT_URL", "https://chat.example/secret")
-    monkeypatch.setattr(module.Webhook, "send", lambda self, lines: found.extend(lines))
-    return found
-
-
-def test_an_end_is_sent_once_even_when_the_forge_does_not_answer(
-    make_registry: Any, messages: list[str]
-) -> None:
-    registry, forge = make_registry(HOOKED), RecordingForge()
-    forge.fault = OutsideError("no answer")
-    (run_id,) = registry.run("running", started_at="2026-01-01T00:00:00Z")
-    reason = "failed at step 1: <!channel> no disk"
-    end(registry, forge, run_id, outcome="failed", reason=reason, cost_usd=3.5)
-    (line,) = messages
-    seed = registry.snapshot.records([run_id])[run_id].seed
-    assert line == (
-        f"❌ <https://forge.example/runs/experiments/one/README.md|one>, seed {seed}: "
-        f"failed at step 1: &lt;!channel&gt; no disk, $3.50 · `runner retry {run_id}`"
-    )
-    for _ in range(2):
-        wait_a_little(registry)
-        tell(registry, forge)
-    assert len(messages) == 1
-    assert outbox(registry).webhook == ()
-    assert outbox(registry).forge
-
-
-def test_a_webhook_that_fails_is_told_again(
-    make_registry: Any, messages: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry, forge = make_registry(HOOKED), RecordingForge()
-    (run_id,) = registry.run("running", started_at="2026-01-01T00:00:00Z")
-
-    def refuse(self: object, lines: object) -> None:
-        raise OutsideError("HTTP status 500")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module.Webhook, "send", refuse)
-        assert end(registry, forge, run_id).untold == ("HTTP status 500",)
-    assert forge.at(head(registry))[0] == "success"
-    assert len(outbox(registry).webhook) == 1
-    wait_a_little(registry)
-    tell(registry, forge)
-    assert len(messages) == 1
-    assert outbox(registry) == Outbox()
-
-
-def test_a_long_wait_is_said_once_per_attempt(make_registry: Any, messages: list[str]) -> None:
-    registry, forge = make_registry(HOOKED), RecordingForge()
-    (run_id,) = registry.run("waiting", reason="for H100:8 on k8s")
-    for _ in range(3):
-        wait_a_little(registry)
-        tell(registry, forge, "one")
-    assert len(messages) == 1
-    assert "waiting for H100:8 on k8s since" in messages[0]
-    end(registry, forge, run_id)
-    assert len(messages) == 2
-    assert outbox(registry) == Outbox()
-
-
-def test_a_short_wait_is_not_said(make_registry: Any, messages: list[str]) -> None:
-    registry = make_registry(HOOKED)
-    registry.run("waiting", claimed_at=NEVER)
-    tell(registry, RecordingForge(), "one")
-    assert messages == []
-
-
-def test_without_its_variable_it_is_left_to_others(
-    make_registry: Any, messages: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry, forge = make_registry(HOOKED), RecordingForge()
-    (run_id,) = registry.run("running", started_at="2026-01-01T00:00:00Z")
-    with monkeypatch.context() as patch:
-        patch.delenv("CHAT_URL")
-        assert end(registry, forge, run_id).untold == ()
-    assert len(outbox(registry).webhook) == 1
-    wait_a_little(registry)
-    tell(registry, forge)
-    assert len(messages) == 1
