@@ -59,7 +59,7 @@ seeds: [{number}]
 """
 SERVER = """\
 import sys, time
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:]
 from stand_in_sky import Sky
 print(Sky(checks=False).url, flush=True)
 time.sleep(1e6)
@@ -119,7 +119,7 @@ class Bench(NamedTuple):
 @contextmanager
 def benched(folder: Path, runs: int) -> Iterator[Bench]:
     """Yield a registry with `runs` runs, and a server that has none of them."""
-    program = [sys.executable, "-c", SERVER, str(STAND_IN)]
+    program = [sys.executable, "-c", SERVER, str(STAND_IN), str(STAND_IN.parent)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

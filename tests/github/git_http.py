@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from github_call import Problem
-from github_faults import Faults, cut_connection, refusal
+from github_faults import refusal
 from github_state import Repository, State, Token
 from github_tokens import may, token_of
+from stand_in_faults import Faults, cut_connection
 from werkzeug import Request, Response
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="GitHub"'}

@@ -21,11 +21,12 @@ from git_http import GitHttp
 from github_answers import Answers, Urls
 from github_call import Answer, Call, Problem
 from github_description import Description
-from github_faults import Fault, Faults, cut_connection, refusal
+from github_faults import refusal
 from github_operations import OPERATIONS, Operation, breaches
 from github_pulls import PullRequests
 from github_state import ACTIONS_BOT, Level, Repository, State, Token
 from github_tokens import demand, token_of
+from stand_in_faults import Fault, Faults, cut_connection
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
@@ -81,8 +82,12 @@ class GitHub(PullRequests):
         return f"{self.urls.server}/{self.repository.full_name}.git"
 
     def arm(self, kind: str, **about: Any) -> None:
-        """Let something go wrong with the next requests that fit: see Fault."""
-        self.faults.arm(Fault(kind, **about))  # type: ignore[arg-type]
+        """Let something go wrong with the next requests that fit: see Fault.
+
+        Also `secondary_limit` (403) and `too_many` (429), whose `retry-after` is `seconds`, and
+        `bad_gateway` (502).
+        """
+        self.faults.arm(Fault(kind, **about))
 
     # Tokens
 

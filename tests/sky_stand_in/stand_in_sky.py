@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sky_description import Description
-from sky_faults import Fault, Faults, cut_connection
 from sky_operations import OPERATIONS, Operation
 from sky_state import Asked, Job, State
+from stand_in_faults import Fault, Faults, cut_connection
 from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -64,8 +64,12 @@ class Sky(State):
     # What tests order
 
     def arm(self, kind: str, **about: Any) -> None:
-        """Let something go wrong with the next requests that fit: see Fault."""
-        self._faults.arm(Fault(kind, **about))  # type: ignore[arg-type]
+        """Let something go wrong with the next requests that fit: see Fault.
+
+        Also `busy` (503); `fails`: the request is taken up, and ends with `error`; `held`: it is
+        taken up, and carried out after `seconds`.
+        """
+        self._faults.arm(Fault(kind, **about))
 
     def named(self, name: str) -> Job:
         """Return the one managed job of this name."""

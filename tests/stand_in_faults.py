@@ -1,4 +1,4 @@
-"""What goes wrong with an API server at times, armed by a test for the next requests that fit."""
+"""What goes wrong with a server at times, armed by a test for the next requests that fit."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import re
 import socket
 import threading
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from werkzeug import Request
-
-Kind = Literal["busy", "reset", "lost", "slow", "fails", "held"]
 
 
 @dataclass
 class Fault:
     """One thing that goes wrong, `times` times."""
 
-    kind: Kind
-    """`busy`: 503; `reset`: the connection is cut before anything is done; `lost`: it is done, and
-    the connection cut instead of an answer; `slow`: answered after `seconds`; `fails`: the request
-    is taken up, and ends with `error`; `held`: it is taken up, and carried out after `seconds`."""
+    kind: str
+    """`reset`: the connection is cut before anything is done; `lost`: it is done, and the
+    connection cut instead of an answer; `slow`: answered after `seconds`. `arm` of each server
+    has those of its own."""
+    method: str = ".*"
     path: str = ".*"
-    """Regular expression for the whole path, without its query."""
+    """Regular expressions for the whole method and path, the latter without its query."""
     times: int = 1
     seconds: float = 1.0
     error: Exception | None = None
@@ -39,11 +38,16 @@ class Faults:
         with self._lock:
             self._armed.append(fault)
 
+    def disarm(self) -> None:
+        with self._lock:
+            self._armed.clear()
+
     def take(self, request: Request) -> Fault | None:
         """Return the first fault that fits `request`, used up by one."""
         with self._lock:
             for fault in self._armed:
-                if fault.times and re.fullmatch(fault.path, request.path):
+                fits = re.fullmatch(fault.method, request.method)
+                if fault.times and fits and re.fullmatch(fault.path, request.path):
                     fault.times -= 1
                     return fault
         return None
