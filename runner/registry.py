@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from runner.errors import Refused
-from runner.spec.section import RelativePath, Section
+from runner.spec.section import RelativePath, Section, default
 
 FILE = "registry.yaml"
 STATE_FOLDER = ".rollbook"
@@ -104,7 +104,9 @@ class Registry(Section):
         description="Made once by `runner init`; a ledger of another lineage is refused, so that a "
         "fork cannot launch everything again.",
     )
-    ledger: LedgerSettings = Field(default=LedgerSettings(), description="Where runs are recorded.")
+    ledger: LedgerSettings = Field(
+        default=default(LedgerSettings), description="Where runs are recorded."
+    )
     status_prefix: str = Field(
         default="runner", description="First part of commit status contexts."
     )
@@ -112,7 +114,9 @@ class Registry(Section):
         default=".rollbook/store",
         description="Folder (relative to the root) or fsspec URL where runs keep their files.",
     )
-    dvc_remotes: DvcRemotes = Field(default=DvcRemotes(), description="Names of DVC remotes.")
+    dvc_remotes: DvcRemotes = Field(
+        default=default(DvcRemotes), description="Names of DVC remotes."
+    )
     launcher: Literal["local", "skypilot"] = Field(default="local", description="Default launcher.")
     forge: Literal["none", "github"] = Field(
         default="none", description="Where statuses and comments are shown."
@@ -134,7 +138,9 @@ class Registry(Section):
     secrets: dict[str, Annotated[tuple[_Secret, ...], Field(strict=False)]] = Field(
         default={}, description="Names of secrets permitted per glob of experiment names."
     )
-    policy: Policy = Field(default=Policy(), description="Ceilings on launches, hours and money.")
+    policy: Policy = Field(
+        default=default(Policy), description="Ceilings on launches, hours and money."
+    )
 
 
 def find_root(start: Path) -> Path:

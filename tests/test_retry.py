@@ -14,7 +14,8 @@ from runner.ledger.branch import Draft
 from runner.ledger.documents import experiment_of
 from runner.ledger.prices import PATH, PriceList, Quote
 from runner.ledger.record import Stay
-from runner.node.task import Limits, Rate
+from runner.node.rate import Rate
+from runner.node.task import Limits
 from runner.retry import retry
 
 DVC = "[core]\n    remote = data\n['remote \"data\"']\n    url = {0}\n"

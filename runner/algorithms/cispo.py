@@ -20,6 +20,7 @@ from runner.algorithms.base import (
     OptionalKl,
     PolicyGradient,
 )
+from runner.spec.section import default
 
 
 class WeightClip(ClipRatio):
@@ -36,7 +37,7 @@ class Cispo(PolicyGradient):
     name: Literal["cispo"] = Field(description="Clipped Importance Sampling Policy Optimization.")
     group_size: GroupSize = 8
     clip_ratio: WeightClip = Field(
-        default=WeightClip(), description="Bounds of the importance weight."
+        default=default(WeightClip), description="Bounds of the importance weight."
     )
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0

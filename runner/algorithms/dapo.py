@@ -23,6 +23,7 @@ from runner.algorithms.base import (
     OverlongPenalty,
     PolicyGradient,
 )
+from runner.spec.section import default
 
 
 class DecoupledClip(ClipRatio):
@@ -39,11 +40,11 @@ class Dapo(PolicyGradient):
     )
     group_size: GroupSize = 16
     clip_ratio: DecoupledClip = Field(
-        default=DecoupledClip(), description="Clip distances of the probability ratio."
+        default=default(DecoupledClip), description="Clip distances of the probability ratio."
     )
     dual_clip: DualClip = 10.0
     dynamic_sampling: DynamicSampling | None = Field(
-        default=DynamicSampling(),
+        default=default(DynamicSampling),
         description="Replace groups without a signal; null trains on what was sampled first.",
     )
     overlong_penalty: OverlongPenalty | None = Field(

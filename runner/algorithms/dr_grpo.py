@@ -20,6 +20,7 @@ from runner.algorithms.base import (
     OptionalKl,
     PolicyGradient,
 )
+from runner.spec.section import default
 
 
 class DrGrpo(PolicyGradient):
@@ -27,7 +28,7 @@ class DrGrpo(PolicyGradient):
 
     name: Literal["dr_grpo"] = Field(description="GRPO Done Right.")
     group_size: GroupSize = 8
-    clip_ratio: Clip = ClipRatio()
+    clip_ratio: Clip = default(ClipRatio)
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
 

@@ -19,6 +19,7 @@ from runner.algorithms.base import (
     OptionalKl,
     PolicyGradient,
 )
+from runner.spec.section import default
 
 
 class LogClip(ClipRatio):
@@ -34,7 +35,7 @@ class Gmpo(PolicyGradient):
     name: Literal["gmpo"] = Field(description="Geometric-Mean Policy Optimization.")
     group_size: GroupSize = 8
     clip_ratio: LogClip = Field(
-        default=LogClip(), description="Clip distances of the ratio's logarithm."
+        default=default(LogClip), description="Clip distances of the ratio's logarithm."
     )
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0

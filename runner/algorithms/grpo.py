@@ -19,6 +19,7 @@ from runner.algorithms.base import (
     PolicyGradient,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class Grpo(PolicyGradient):
@@ -26,7 +27,7 @@ class Grpo(PolicyGradient):
 
     name: Literal["grpo"] = Field(description="Group Relative Policy Optimization.")
     group_size: GroupSize = 8
-    clip_ratio: Clip = ClipRatio()
+    clip_ratio: Clip = default(ClipRatio)
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0
     loss_aggregation: TokenMean = "token_mean"

@@ -19,6 +19,7 @@ from runner.algorithms.base import (
     OptionalKl,
     PolicyGradient,
 )
+from runner.spec.section import default
 
 
 class SequenceClip(ClipRatio):
@@ -34,7 +35,7 @@ class Gspo(PolicyGradient):
     name: Literal["gspo"] = Field(description="Group Sequence Policy Optimization.")
     group_size: GroupSize = 16
     clip_ratio: SequenceClip = Field(
-        default=SequenceClip(), description="Clip distances of an answer's ratio."
+        default=default(SequenceClip), description="Clip distances of an answer's ratio."
     )
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0

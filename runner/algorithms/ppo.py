@@ -25,13 +25,14 @@ from runner.algorithms.base import (
     PolicyGradient,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class Ppo(PolicyGradient):
     """A critic estimates what each token is worth; the policy moves within a clipped ratio."""
 
     name: Literal["ppo"] = Field(description="Proximal Policy Optimization.")
-    critic: Critic = Field(default=Critic(), description="The model that estimates values.")
+    critic: Critic = Field(default=default(Critic), description="The model that estimates values.")
     group_size: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="Answers sampled per prompt; the critic is the baseline, not they."
     )
@@ -40,7 +41,7 @@ class Ppo(PolicyGradient):
         default=1.0,
         description="Lambda of generalized advantage estimation; 1 relies on rewards, 0 on values.",
     )
-    clip_ratio: Clip = ClipRatio()
+    clip_ratio: Clip = default(ClipRatio)
     dual_clip: DualClip = None
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0

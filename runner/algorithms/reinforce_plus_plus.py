@@ -22,6 +22,7 @@ from runner.algorithms.base import (
     RewardKl,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class ReinforcePlusPlus(PolicyGradient):
@@ -32,8 +33,8 @@ class ReinforcePlusPlus(PolicyGradient):
         default=1, description="Answers sampled per prompt; they are not compared with each other."
     )
     discount: Discount = 1.0
-    clip_ratio: Clip = ClipRatio()
-    kl: RewardKl = KlInReward()
+    clip_ratio: Clip = default(ClipRatio)
+    kl: RewardKl = default(KlInReward)
     entropy_coefficient: EntropyCoefficient = 0.0
     loss_aggregation: TokenMean = "token_mean"
 

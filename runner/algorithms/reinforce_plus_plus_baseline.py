@@ -22,6 +22,7 @@ from runner.algorithms.base import (
     PolicyGradient,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class KlAsSquare(Kl):
@@ -44,9 +45,9 @@ class ReinforcePlusPlusBaseline(PolicyGradient):
         description="REINFORCE++ with a group's mean as baseline."
     )
     group_size: GroupSize = 8
-    clip_ratio: Clip = ClipRatio()
+    clip_ratio: Clip = default(ClipRatio)
     kl: KlAsSquare | None = Field(
-        default=KlAsSquare(),
+        default=default(KlAsSquare),
         description="Penalty for moving away from the reference model; null for none.",
     )
     entropy_coefficient: EntropyCoefficient = 0.0

@@ -21,6 +21,7 @@ from runner.algorithms.base import (
     SpareClip,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class Remax(PolicyGradient):
@@ -30,8 +31,8 @@ class Remax(PolicyGradient):
     group_size: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="Answers sampled per prompt, besides the greedy one."
     )
-    clip_ratio: SpareClip = ClipRatio()
-    kl: RewardKl = KlInReward()
+    clip_ratio: SpareClip = default(ClipRatio)
+    kl: RewardKl = default(KlInReward)
     entropy_coefficient: EntropyCoefficient = 0.0
     loss_aggregation: TokenMean = "token_mean"
 

@@ -21,6 +21,7 @@ from runner.algorithms.base import (
     SpareClip,
     TokenMean,
 )
+from runner.spec.section import default
 
 
 class Rloo(PolicyGradient):
@@ -28,8 +29,8 @@ class Rloo(PolicyGradient):
 
     name: Literal["rloo"] = Field(description="REINFORCE Leave-One-Out.")
     group_size: GroupSize = 4
-    clip_ratio: SpareClip = ClipRatio()
-    kl: RewardKl = KlInReward()
+    clip_ratio: SpareClip = default(ClipRatio)
+    kl: RewardKl = default(KlInReward)
     entropy_coefficient: EntropyCoefficient = 0.0
     loss_aggregation: TokenMean = "token_mean"
 

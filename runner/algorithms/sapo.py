@@ -18,6 +18,7 @@ from runner.algorithms.base import (
     PolicyGradient,
     SoftGate,
 )
+from runner.spec.section import default
 
 
 class Sapo(PolicyGradient):
@@ -26,7 +27,8 @@ class Sapo(PolicyGradient):
     name: Literal["sapo"] = Field(description="Soft Adaptive Policy Optimization.")
     group_size: GroupSize = 16
     soft_gate: SoftGate = Field(
-        default=SoftGate(), description="Temperatures of the gate; higher is closer to a clip."
+        default=default(SoftGate),
+        description="Temperatures of the gate; higher is closer to a clip.",
     )
     kl: OptionalKl = None
     entropy_coefficient: EntropyCoefficient = 0.0

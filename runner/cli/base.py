@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from runner import __version__, screen
 if TYPE_CHECKING:
     from runner.workspace import Workspace
 
+MODULES = ("specs", "runs", "looking", "ci", "datasets", "rewards", "money", "upkeep")
+"""Where the commands are, in the order in which they are looked for."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 launcher_option = click.option(
     "--launcher", metavar="NAME", help="Instead of registry.yaml's; there are: local, skypilot."
@@ -20,7 +24,27 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Agree to what it ma
 wait_option = click.option("--wait", is_flag=True, help="Follow the runs until they have ended.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands, of which only those are loaded that stand in a module with the one called."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return the command `name`, None where there is none."""
+        for module in MODULES:
+            if name in self.commands:
+                break
+            import_module(f"runner.cli.{module}")
+        return self.commands.get(name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        for module in MODULES:
+            import_module(f"runner.cli.{module}")
+        return sorted(self.commands)
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="runner")
 @click.option(
     "-C", "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",

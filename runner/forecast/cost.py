@@ -16,7 +16,7 @@ from runner.forecast import gpus
 from runner.forecast.catalog import Offer, offers
 from runner.forecast.span import Span
 from runner.ledger.prices import PriceList, Quote, Wanted, quotes_for
-from runner.node.task import Rate
+from runner.node.rate import Rate
 from runner.spec.infra import is_within
 from runner.spec.resources import Candidate, Resources
 from runner.spec.section import Section

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import posixpath
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from runner.forecast.span import Span
+from runner.ledger.entry import FOLDER
 from runner.ledger.record import Attempt, RunRecord, folder
 from runner.ledger.snapshot import Snapshot
 from runner.spec.experiment import Experiment
@@ -15,7 +18,7 @@ from runner.spec.experiment import Experiment
 NEWEST = 5
 """Runs that are looked at; older ones were made in another world."""
 OF_FAMILY = 20
-"""Where the experiment has none of its own: so many of the newest in its folder."""
+"""Where the experiment has none of its own: those of so many in its folder, the nearest by name."""
 MARGIN = 0.1
 """How far beyond the fastest and the slowest earlier run the next one may be."""
 _SAME = (
@@ -46,7 +49,7 @@ class Earlier:
     def __init__(self, snapshot: Snapshot) -> None:
         """Look into `snapshot`; nothing is read before it is asked for."""
         self._snapshot = snapshot
-        self._families: dict[str, list[str]] = {}
+        self._beside: dict[str, list[str]] = {}
 
     def seconds(self, name: str, spec: Experiment, steps: int) -> tuple[Span, str] | None:
         """Return how long `steps` of `spec` take by its experiment's runs, and which they are.
@@ -81,18 +84,26 @@ class Earlier:
         return ()
 
     def _family(self, name: str) -> Iterator[RunRecord]:
-        """Yield the newest runs that succeeded of other experiments of the same folder."""
-        folder_of = name.rpartition("/")[0]
-        if folder_of not in self._families:
-            succeeded = [
-                (one.ended_at or "", run_id)
-                for run_id, one in self._snapshot.standings.items()
-                if one.outcome == "succeeded" and one.experiment.rpartition("/")[0] == folder_of
-            ]
-            newest = sorted(succeeded, reverse=True)[:OF_FAMILY]
-            self._families[folder_of] = [run_id for _, run_id in newest]
-        records = self._snapshot.records(self._families[folder_of]).values()
-        yield from (record for record in records if record.experiment != name)
+        """Yield the runs that succeeded of the nearest experiments of the folder, newest first.
+
+        What is named alike is mostly a series; and all of a folder would be much to read.
+        """
+        entries = self._snapshot.experiments_of(self._nearest(name))
+        records = self._snapshot.records(run for entry in entries for run in entry.runs).values()
+        succeeded = [one for one in records if one.latest.outcome == "succeeded"]
+        yield from sorted(succeeded, key=lambda one: one.latest.ended_at or "", reverse=True)
+
+    def _nearest(self, name: str) -> list[str]:
+        """Return the names of the experiments beside `name`, the nearest first."""
+        folder_of, _, own = name.rpartition("/")
+        if folder_of not in self._beside:
+            listed = self._snapshot.names(posixpath.join(FOLDER, folder_of))
+            self._beside[folder_of] = sorted(listed)
+        beside = self._beside[folder_of]
+        at = bisect_left(beside, own)
+        near = sorted(range(len(beside)), key=lambda index: abs(index - at))
+        others = [beside[index] for index in near[: OF_FAMILY + 1] if beside[index] != own]
+        return [posixpath.join(folder_of, other) for other in others[:OF_FAMILY]]
 
     def _records(self, name: str) -> Iterator[RunRecord]:
         """Yield the experiment's runs that succeeded, newest first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -143,9 +143,12 @@ class Repository:
 
     def files(self, commit: str, folder: str = "") -> dict[str, Entry]:
         """Return every file of `commit` (below `folder`) by path."""
+        return {path: _entry(said) for path, said in self.listing(commit, folder).items()}
+
+    def listing(self, commit: str, folder: str = "") -> dict[str, str]:
+        """Return `<mode> <type> <oid>` of every file of `commit` (below `folder`) by path."""
         below = ["--", f"{folder.rstrip('/')}/"] if folder else []
-        answer = self._git.call("ls-tree", "-r", "-z", "--full-tree", commit, *below)
-        return dict(_tree_entries(answer.text))
+        return _listed(self._git.call("ls-tree", "-r", "-z", "--full-tree", commit, *below).text)
 
     def folders(self, commit: str, folder: str) -> list[str]:
         """Return the names directly below `folder` of `commit`; none when it is not there."""
@@ -168,7 +171,7 @@ class Repository:
         names = {f"{commit}:{path}": path for path in paths if "\n" not in path}
         if names and self._promised:
             listed = self._git.ask("ls-tree", "-z", "--full-tree", commit, "--", *names.values())
-            self._promised.obtain(entry.oid for _, entry in _tree_entries(listed.text))
+            self._promised.obtain(_entry(said).oid for said in _listed(listed.text).values())
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
@@ -263,15 +266,17 @@ class CommitTree:
         """Look at `commit` (a full id) of `repository`; nothing is read before it is asked for."""
         self.commit = commit
         self._repository = repository
-        self._files: dict[str, Entry] | None = None
         self._content: dict[str, bytes] = {}
 
     @property
     def files(self) -> dict[str, Entry]:
         """Every file by path."""
-        if self._files is None:
-            self._files = self._repository.files(self.commit)
-        return self._files
+        return {path: _entry(said) for path, said in self._listing.items()}
+
+    @cached_property
+    def _listing(self) -> dict[str, str]:
+        # As git says it: of ten thousand files few are looked at.
+        return self._repository.listing(self.commit)
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of each object, read by one process; what was read is kept."""
@@ -282,13 +287,13 @@ class CommitTree:
 
     def oid(self, path: str) -> str | None:
         """Return the object id of the file at `path`, None when there is none."""
-        entry = self.files.get(path)
-        return entry.oid if entry else None
+        said = self._listing.get(path)
+        return _entry(said).oid if said else None
 
     def paths(self, folder: str = "", suffix: str = "") -> list[str]:
         """Return the sorted paths below `folder` that end in `suffix`."""
         below = f"{folder.strip('/')}/" if folder.strip("/") else ""
-        return sorted(p for p in self.files if p.startswith(below) and p.endswith(suffix))
+        return sorted(p for p in self._listing if p.startswith(below) and p.endswith(suffix))
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at `path`, None when there is none."""
@@ -310,7 +315,7 @@ class CommitTree:
 
     def has(self, path: str) -> bool:
         """Whether there is something at `path`: a file, or a link, which has no blob."""
-        return path in self.files
+        return path in self._listing
 
     def since(self, commit: str) -> Difference | None:
         """Return what differs from `commit`; None when that is out of reach."""
@@ -322,14 +327,17 @@ class CommitTree:
 
     def blob(self, path: str) -> str:
         """Return the blob id of the file at `path`; empty where there is none."""
-        entry = self.files.get(path)
+        said = self._listing.get(path, "")
         # A link is no file: what it points to is not part of what was reviewed under this name.
-        return entry.oid if entry and entry.mode in ("100644", "100755") else ""
+        return _entry(said).oid if said.startswith(("100644 ", "100755 ")) else ""
 
 
-def _tree_entries(listing: str) -> Iterator[tuple[str, Entry]]:
-    for line in listing.split("\0"):
-        if line:
-            attributes, _, path = line.partition("\t")
-            mode, _, oid = attributes.split(" ")
-            yield path, Entry(mode, oid)
+def _listed(listing: str) -> dict[str, str]:
+    """Return what `git ls-tree -z` says before each path: `<mode> <type> <oid>`."""
+    lines = (line.partition("\t") for line in listing.split("\0") if line)
+    return {path: said for said, _, path in lines}
+
+
+def _entry(said: str) -> Entry:
+    mode, _, oid = said.split(" ")
+    return Entry(mode, oid)

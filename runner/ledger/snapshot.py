@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
-
-from pydantic import TypeAdapter
 
 from runner.errors import Refused
 from runner.git.repository import Repository
@@ -40,8 +39,6 @@ LINEAGE = "lineage"
 
 _FEW = 200
 """Up to here, looking paths up one by one is cheaper than listing the tree."""
-_ACTIVE = TypeAdapter(dict[str, int])
-_APPLIED = TypeAdapter(dict[str, str | None])
 _TOGETHER = 64
 """So many files of an index are read at once: all of them together would take room."""
 _PREFIX = re.compile(r"[0-9a-f]{4,12}")
@@ -181,7 +178,7 @@ class Snapshot:
         """Return the attempt number of each run that may still be going on."""
         content = self.read(ACTIVE) if self.commit else b"{}"
         # A ledger without this file is no ledger on which nothing goes on.
-        return self.parsed(ACTIVE, content or b"", _ACTIVE.validate_json)
+        return self.parsed(ACTIVE, content or b"", _attempts)
 
     def applied(self) -> str | None:
         """Return the last commit that was reconciled, None before the first."""
@@ -192,12 +189,17 @@ class Snapshot:
         return self._applied().get("before")
 
     def _applied(self) -> dict[str, str | None]:
-        return self.parsed(APPLIED, self.read(APPLIED) or b"{}", _APPLIED.validate_json)
+        return self.parsed(APPLIED, self.read(APPLIED) or b"{}", _commits)
 
     def experiment(self, name: str) -> ExperimentEntry | None:
         """Return what is known of the experiment, None when it was never reconciled."""
         content = self.read(entry_path(name))
         return None if content is None else self._parse_entry(entry_path(name), content)
+
+    def experiments_of(self, names: Iterable[str]) -> list[ExperimentEntry]:
+        """Return what is known of those experiments that were ever reconciled."""
+        found = self.read_shards(map(entry_path, names))
+        return [self._parse_entry(path, content) for path, content in found.items()]
 
     def experiments(self) -> dict[str, ExperimentEntry]:
         """Return every experiment ever reconciled by name, sorted, read in one batch."""
@@ -262,3 +264,21 @@ class Snapshot:
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         cure = "runner status --all   lists every run"
         return Refused(f"the ledger knows no run or experiment {run!r}{hint}", cure=cure)
+
+
+def _attempts(content: bytes) -> dict[str, int]:
+    """Return the attempt number by run id; raises ValueError."""
+    found = json.loads(content)
+    if not isinstance(found, dict) or any(type(number) is not int for number in found.values()):
+        raise ValueError("no numbers of attempts by run id")
+    return found
+
+
+def _commits(content: bytes) -> dict[str, str | None]:
+    """Return the commits that were applied; raises ValueError."""
+    found = json.loads(content)
+    if not isinstance(found, dict) or any(
+        not isinstance(one, str | None) for one in found.values()
+    ):
+        raise ValueError("no commits by name")
+    return found

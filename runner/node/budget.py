@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from runner.ledger.record import Stay
 from runner.node.channel import HEARTBEAT
-from runner.node.task import NodeTask, Rate
+from runner.node.rate import Rate
+from runner.node.task import NodeTask
 from runner.node.whereabouts import Whereabouts, read_json, read_whereabouts
 from runner.spec.experiment import Experiment
 from runner.spec.infra import is_within

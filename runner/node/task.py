@@ -29,6 +29,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.node.rate import Rate
 from runner.spec.experiment import Experiment
 from runner.spec.section import Section
 
@@ -63,15 +64,6 @@ class Limits(Section):
     """How often the launcher starts it again after its machines were taken away."""
     errors: int = 0
     """How often the launcher starts it again after it has failed."""
-
-
-class Rate(Section):
-    """What one node costs at one of the places where the task may run."""
-
-    infra: str
-    """As the candidate's `infra`: a place that begins with it has this rate."""
-    spot: bool = False
-    usd_per_hour: float
 
 
 class NodeTask(Section):

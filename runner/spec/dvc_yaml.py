@@ -7,6 +7,7 @@ recursive and follows aliases: a few lines of either could take all memory, or t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -35,7 +36,12 @@ def load(tree: Tree, path: str) -> dict[str, Any]:
 
     Raises Refused where it cannot be read.
     """
-    content = tree.read(path) or b""
+    return _parsed(tree.read(path) or b"", path)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(content: bytes, path: str) -> dict[str, Any]:
+    # Kept: of one tree, cards and outputs are read from the same files. Nobody changes them.
     most = MAX_LOCK_BYTES if path.endswith("dvc.lock") else MAX_BYTES
     if len(content) > most:
         raise unreadable(path, f"it has {len(content):,} bytes, more than {most:,}")

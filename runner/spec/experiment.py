@@ -17,7 +17,7 @@ from runner.metrics import check_name
 from runner.spec.expectation import Expectation
 from runner.spec.resources import Budget, Resources
 from runner.spec.rollout import Rollout
-from runner.spec.section import Mapping, Positive, RelativePath, Section, check_path, fault
+from runner.spec.section import Mapping, Positive, RelativePath, Section, check_path, default, fault
 from runner.spec.training import Training
 
 API_VERSION = "rollbook/v1"
@@ -206,12 +206,12 @@ class Experiment(Section):
         default=None, description="Reward function as <file of the repository>:<function>."
     )
     training: Training = Field(description="How long and how fast to train.")
-    rollout: Rollout = Field(default=Rollout(), description="How answers are sampled.")
+    rollout: Rollout = Field(default=default(Rollout), description="How answers are sampled.")
     script: Script | None = Field(default=None, description="The command of `trainer: script`.")
-    resources: Resources = Field(default=Resources(), description="What a run needs.")
+    resources: Resources = Field(default=default(Resources), description="What a run needs.")
     budget: Budget | None = Field(default=None, description="A ceiling on the cost of a run.")
     checkpoints: Checkpoints = Field(
-        default=Checkpoints(), description="Which checkpoints outlive the run."
+        default=default(Checkpoints), description="Which checkpoints outlive the run."
     )
     seeds: Annotated[tuple[Seed, ...], AfterValidator(_check_seeds)] = Field(
         default=(1,), strict=False, min_length=1, max_length=1000, description="One run per seed."
@@ -229,7 +229,7 @@ class Experiment(Section):
     expect: tuple[Expectation, ...] = Field(
         default=(), strict=False, description="Assertions on metrics, judged after each run."
     )
-    tracking: Tracking = Field(default=Tracking(), description="Where metrics go too.")
+    tracking: Tracking = Field(default=default(Tracking), description="Where metrics go too.")
     secrets: tuple[SecretName, ...] = Field(
         default=(), strict=False, description="Names of the secrets that the run gets."
     )

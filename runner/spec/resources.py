@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from runner.spec.section import Duration, Section, fault
+from runner.spec.section import Duration, Section, default, fault
 
 
 class Candidate(Section):
@@ -89,7 +89,7 @@ class Resources(Section):
         description="Wall-clock limit of one attempt; it is stopped when over.",
         json_schema_extra={"default": "24h"},
     )
-    recover: Recover = Field(default=Recover(), description="Restarts without a person.")
+    recover: Recover = Field(default=default(Recover), description="Restarts without a person.")
     keep_cluster: Duration | None = Field(
         default=None,
         description="Keep the machines that long after the run, for a look at them or the next "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,18 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
     )
+
+
+S = TypeVar("S", bound=Section)
+
+
+def default(kind: type[S]) -> S:
+    """Return the section as it is where a spec leaves it out.
+
+    Without validating it: that would build the validator of each kind of section while modules are
+    loaded, most of them for nothing.
+    """
+    return kind.model_construct()
 
 
 def fault(key: str, message: str, cure: str) -> PydanticCustomError:

@@ -19,7 +19,9 @@ HEAVY = ("torch", "ray", "sky", "dvc", "wandb", "git", "fsspec", "rich", "matplo
 
 def commands(group: click.Group = cli, prefix: tuple[str, ...] = ()) -> Iterator[Any]:
     """Yield every command with the words that call it."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield (*prefix, name), command
         if isinstance(command, click.Group):
             yield from commands(command, (*prefix, name))

@@ -15,7 +15,8 @@ from runner.forges.none import NoForge
 from runner.launchers.base import JobStatus
 from runner.ledger.documents import experiment_of
 from runner.ledger.spending import spent_by
-from runner.node.task import Limits, NodeTask, Rate, Result
+from runner.node.rate import Rate
+from runner.node.task import Limits, NodeTask, Result
 from runner.storage.runfolder import AttemptFolder
 from runner.sync import sync
 

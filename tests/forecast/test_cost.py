@@ -6,7 +6,7 @@ from runner.forecast.cost import PRICES, READ, Cost, cost, rates
 from runner.forecast.gpus import GPUS, find, name_of
 from runner.forecast.span import Span
 from runner.ledger.prices import PriceList, Quote
-from runner.node.task import Rate
+from runner.node.rate import Rate
 from runner.spec.resources import Candidate, Resources
 
 HOURS = Span(low=10, high=20)

@@ -28,7 +28,8 @@ from runner.node.budget import (
     spent,
     without_meter,
 )
-from runner.node.task import Evidence, Limits, NodeTask, Rate
+from runner.node.rate import Rate
+from runner.node.task import Evidence, Limits, NodeTask
 from runner.node.whereabouts import stays, whereabouts
 from runner.spec.experiment import Experiment
 from runner.spec.infra import CLUSTER_INFO
