@@ -13,7 +13,7 @@ registry=$demo/registry
 export PATH=$root/.venv/bin:$PATH # the runner, and the `python` with which DVC runs stages
 git() { command git -C "$registry" "$@"; }
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { [ -t 1 ] && printf '\n\033[1m%s\033[0m\n' "$*" || printf '\n%s\n' "$*"; }
 
 make_registry() {
     say "1  A registry in $registry, with a bare origin beside it"
@@ -59,9 +59,12 @@ status=0
 runner -C "$registry" apply --wait || status=$?
 say "4  runner status"
 runner -C "$registry" status
+rm -rf "$demo/reports"
+command git clone -q -b runs "$demo/origin.git" "$demo/reports"
 cat <<TXT
 
-The report with its plots is on the branch \`runs\` of $demo/origin.git; in the terminal:
+The reports, with plots, as the branch \`runs\` has them: $demo/reports/README.md
+Next:
 
     export PATH=$root/.venv/bin:\$PATH && cd $registry
     runner show smoke/grpo           the report

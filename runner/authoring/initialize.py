@@ -46,6 +46,8 @@ def next_steps(folder: Path) -> tuple[str, ...]:
     for path, names in not_passed(folder, workspace.registry).items():
         lines = ", ".join(f"{name}: {expression(name, workspace.registry)}" for name in names)
         steps.append(f"{path} does not pass what {FILE} names: add to its env {lines}")
+    if workspace.registry.forge == "none":
+        return (*steps, "runner new NAME, runner plan; commit, push and runner apply --wait")
     if workspace.registry.forge == "github":
         if not is_url(workspace.registry.run_store):
             steps.append(

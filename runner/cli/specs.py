@@ -28,7 +28,7 @@ def init(context: click.Context, directory: Path | None) -> None:
     target = directory or context.obj
     for path in initialize(target):
         click.echo(f"  wrote {path}")
-    click.echo(f"{target} is a registry. Next:")
+    click.echo(f"{target.resolve()} is a registry. Next:")
     for number, step in enumerate(next_steps(target), start=1):
         click.echo(f"  {number}. {step}")
 

@@ -59,7 +59,9 @@ def test_a_repository_elsewhere_has_no_forge_yet(make_repository) -> None:
     initialize(folder)
     settings = (folder / "registry.yaml").read_text()
     assert yaml.safe_load(settings)["forge"] == "none"
-    assert not any("environment" in step for step in next_steps(folder))
+    steps = next_steps(folder)
+    assert not any("environment" in step or "pull request" in step for step in steps)
+    assert "runner apply" in steps[-1]
 
 
 def test_what_the_workflows_do_not_pass_is_a_next_step(make_repository) -> None:
