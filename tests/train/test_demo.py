@@ -33,11 +33,13 @@ def test_the_report_says_what_was_learned_and_why_to_believe_it(demo):
     demo.git("fetch", "-q")
     page = demo.git("show", "origin/runs:experiments/smoke/grpo/README.md")
     assert "reward/mean" in page
+    assert "**Validation**: `val/sums/accuracy` " in page
     assert "20 of 20" in page
     assert re.search(r"reward called 3,2\d\d times", page)
     assert "wandb sync" in page
     plot = demo.git("show", "origin/runs:experiments/smoke/grpo/plots/result.svg")
     assert plot.startswith("<svg")
+    assert (demo.demo / "reports/experiments/smoke/grpo/plots/result.svg").read_text() == plot
 
 
 def test_again_there_is_nothing_to_do_in_seconds(demo):
