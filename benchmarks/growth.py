@@ -22,7 +22,7 @@ def draw_growth(results: Sequence[Path], target: Path) -> None:
             lines.setdefault(_plain(what), []).append((one["specs"], row["seconds"]))
     for what, points in lines.items():
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=what)
-    axes.set(xscale="log", yscale="log", xlabel="specs in the registry", ylabel="seconds")
+    axes.set(xscale="log", yscale="log", xlabel="specs in the registry", ylabel="processor seconds")
     axes.grid(visible=True, color="#e3e6ea")
     axes.legend(fontsize=7, frameon=False)
     figure.savefig(target, metadata={"Date": None})

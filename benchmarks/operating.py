@@ -2,14 +2,13 @@
 
     python -m benchmarks.operating apply|sync|pages ROOT [STORE]
 
-Prints, as JSON, its seconds and what it asked of others. The launcher only counts.
+Prints, as JSON, what it asked of others. The launcher only counts.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,13 @@ from runner.sync import sync
 from runner.workspace import Workspace, open_workspace
 
 
-def operate(verb: str, workspace: Workspace, launcher: CountingLauncher) -> dict[str, Any]:
-    """Do it and return its seconds and counts."""
+def operate(verb: str, workspace: Workspace, launcher: CountingLauncher) -> dict[str, int]:
+    """Do it and return what it asked of others, counted."""
     started: Any = launcher
     verbs: dict[str, Callable[..., Any]] = {"apply": apply, "sync": sync, "pages": _make_pages}
-    begin = time.perf_counter()
     with counted() as counts:
         verbs[verb](workspace, started, NoForge())
-    seconds = time.perf_counter() - begin
-    return {"seconds": seconds, **counts, **{f"launcher {n}": c for n, c in launcher.calls.items()}}
+    return {**counts, **{f"launcher {name}": calls for name, calls in launcher.calls.items()}}
 
 
 def _make_pages(workspace: Workspace, *_: Any) -> None:

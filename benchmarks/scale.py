@@ -4,8 +4,9 @@
 
 apply of 100 new runs, sync of 1,000 that go on (or half of all) and of some that end, status, and
 the ledger branch itself; and peers on the same tree in the same run. Each operation is a process of
-its own; its peak memory is what the kernel says of it. The bars are ratios and counts, since a busy
-machine slows both sides. `--draw` makes the curve over all sizes measured so far below FOLDER.
+its own; its seconds are those of processors, its peak memory is what the kernel says of it. The
+bars are ratios and counts, since a busy machine slows both sides. `--draw` makes the curve over all
+sizes measured so far below FOLDER.
 
 Exits 1 when a bar is missed.
 """
@@ -14,12 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -27,14 +24,21 @@ from typing import Any, NamedTuple
 
 from benchmarks.activity import put_heartbeats, put_results, set_running
 from benchmarks.growth import draw_growth
-from benchmarks.large import GIT, copied, git, large_registry
+from benchmarks.large import copied, git, large_registry
+from benchmarks.measuring import ROOT, Measured, measured
 from benchmarks.operating import opened
+from benchmarks.pushing import plain_push, pushes
 
-ROOT = Path(__file__).resolve().parents[1]
 NEW = 100
 GOING = 1000
 SAMPLE = 500
-PUSHES = 3
+LEADERBOARD_BAR = 60.0
+APPLY_BAR = 6.0
+SYNC_BARS = {0: 60.0, 1: 8.0, 20: 8.0}
+"""By how many runs have ended."""
+PUSH_BAR = 60.0
+STATUS_BAR = 60.0
+ALL_BAR = 60.0
 PICTURES = """\
 import io, sys
 from matplotlib.figure import Figure
@@ -48,12 +52,14 @@ for number in range(int(sys.argv[1])):
 RUNNER = [sys.executable, "-m", "runner"]
 
 
-class Measured(NamedTuple):
-    """What a process took."""
-
-    seconds: float
-    peak_mib: float
-    printed: str
+ASKED = {
+    "push": ("push", "pushes"),
+    "launcher submit": ("submission", "submissions"),
+    "launcher poll": ("question to the launcher", "questions to the launcher"),
+    "store list": ("listing of the run store", "listings of the run store"),
+    "store get": ("file of it", "files of it"),
+}
+"""What is counted (see `benchmarks.counting`), as it is printed for one and for more."""
 
 
 class Row(NamedTuple):
@@ -61,32 +67,17 @@ class Row(NamedTuple):
 
     what: str
     seconds: float
+    """Of processors, with everything that it starts."""
+    peak_mib: float
     beside: str
     beside_s: float
     bar: float
-    peak_mib: float = 0.0
     counts: Mapping[str, int] = MappingProxyType({})
 
     @property
     def ratio(self) -> float:
         """How many times as long it takes."""
         return self.seconds / self.beside_s
-
-
-def measured(command: list[str], folder: Path) -> Measured:
-    """Run `command`, which must succeed."""
-    environment = os.environ | GIT | {"PYTHONPATH": str(ROOT), "DVC_NO_ANALYTICS": "1"}
-    with tempfile.TemporaryFile() as out:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=out, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        printed = out.read().decode()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} exited {process.returncode}: {printed[-500:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, printed)
 
 
 def store_of(clone: Path) -> str:
@@ -98,19 +89,12 @@ def operated(verb: str, clone: Path) -> tuple[Measured, dict[str, int]]:
     """Carry out `verb` in a process of its own; return what it took, and what it asked."""
     operation = [sys.executable, "-m", "benchmarks.operating", verb, str(clone), store_of(clone)]
     done = measured(operation, ROOT)
-    told = json.loads(done.printed)
-    return done._replace(seconds=told.pop("seconds")), told
+    return done, json.loads(done.printed)
 
 
-def plain_push(clone: Path) -> float:
-    """Return the seconds in which git pushes a commit in the same repository; a median."""
-    found = []
-    for number in range(PUSHES):
-        git(clone, "commit", "-q", "--allow-empty", "-m", f"commit {number}")
-        push = ["git", "push", "-q", "origin", "+HEAD:refs/heads/other"]
-        found.append(measured(push, clone).seconds)
-        git(clone, "reset", "-q", "--hard", "HEAD~1")
-    return statistics.median(found)
+def plain_start(clone: Path) -> float:
+    """Return the seconds in which what an operation needs is imported."""
+    return measured([sys.executable, "-c", "import benchmarks.operating"], clone).seconds
 
 
 def plain_pictures(folder: Path, runs: int) -> float:
@@ -121,22 +105,17 @@ def plain_pictures(folder: Path, runs: int) -> float:
 
 def published(clone: Path) -> Row:
     """Make the leaderboard from all records, as where a ledger has no rows of it yet."""
-    plain = plain_read(clone) + plain_push(clone)
+    plain = plain_start(clone) + plain_read(clone) + plain_push(clone)
     done, counts = operated("pages", clone)
-    beside = "git cat-file of all records, a push"
-    return Row(
-        "leaderboard from all records", done.seconds, beside, plain, 60.0, done.peak_mib, counts
-    )
+    beside = "the start, git cat-file of all records, a push"
+    return Row("leaderboard from all records", *done[:2], beside, plain, LEADERBOARD_BAR, counts)
 
 
 def plain_read(clone: Path) -> float:
     """Return the seconds in which git alone reads every record."""
     names = git(clone, "ls-tree", "-r", "--name-only", "origin/runs").splitlines()
     wanted = "".join(f"origin/runs:{name}\n" for name in names if name.endswith("record.json"))
-    start = time.perf_counter()
-    subprocess.run(["git", "cat-file", "--batch"], cwd=clone, input=wanted.encode(),
-                   stdout=subprocess.DEVNULL, check=True)  # fmt: skip
-    return time.perf_counter() - start
+    return measured(["git", "cat-file", "--batch"], clone, stdin=wanted.encode()).seconds
 
 
 def applied(clone: Path, specs: int) -> Row:
@@ -152,7 +131,7 @@ def applied(clone: Path, specs: int) -> Row:
     plain = measured([*RUNNER, "plan", "--json"], clone).seconds + 2 * plain_push(clone)
     done, counts = operated("apply", clone)
     beside = "runner plan and two pushes"
-    return Row(f"apply of {NEW} new runs", done.seconds, beside, plain, 6.0, done.peak_mib, counts)
+    return Row(f"apply of {NEW} new runs", *done[:2], beside, plain, APPLY_BAR, counts)
 
 
 def synced(clone: Path, specs: int) -> list[Row]:
@@ -165,23 +144,31 @@ def synced(clone: Path, specs: int) -> list[Row]:
         going = len(records)
         put_results(workspace, records[:ended])
         del records[:ended]
-        plain = plain_push(clone) + plain_pictures(clone, ended)
-        beside = "a push and the pictures" if ended else "a push"
+        plain = plain_start(clone) + plain_push(clone) + plain_pictures(clone, ended)
+        beside = f"the start, a push{' and the pictures' if ended else ''}"
         done, counts = operated("sync", clone)
         what = f"sync of {going:,} runs, {ended} ended"
-        bar = 8.0 if ended else 60.0
-        rows.append(Row(what, done.seconds, beside, plain, bar, done.peak_mib, counts))
+        rows.append(Row(what, *done[:2], beside, plain, SYNC_BARS[ended], counts))
+        if ended == 1:
+            rows.append(pushed(clone))
     return rows
+
+
+def pushed(clone: Path) -> Row:
+    """Push what one run that has ended changes in the ledger."""
+    git(clone, "fetch", "-q", "origin", "runs:refs/remotes/origin/runs")
+    large, small = pushes(clone, "origin/runs", clone.parent)
+    return Row("push of one run's end", large, 0.0, "the same, small repository", small, PUSH_BAR)
 
 
 def told(clone: Path) -> list[Row]:
     """List all runs."""
     plain = plain_read(clone)
     rows = []
-    for arguments in (["status"], ["status", "--all", "--json"]):
+    for arguments, bar in ((["status"], STATUS_BAR), (["status", "--all", "--json"], ALL_BAR)):
         done = measured([*RUNNER, *arguments], clone)
         what, beside = f"runner {' '.join(arguments)}", "git cat-file of all records"
-        rows.append(Row(what, done.seconds, beside, plain, 60.0, done.peak_mib))
+        rows.append(Row(what, *done[:2], beside, plain, bar))
     return rows
 
 
@@ -258,19 +245,20 @@ def show(
     fetched: dict[str, tuple[float, float]],
     wide: tuple[int, str],
 ) -> None:
-    """Print the table."""
-    print(f"{specs:,} specs\n{'':<36} {'':>9} {'beside':>28} {'ratio':>7} {'bar':>5} {'peak':>8}")
+    """Print the tables, as docs/performance.md has them."""
+    print(f"| {specs:,} specs | seconds | beside it | ratio | bar | peak | asked of others |")
+    print("|---|---|---|---|---|---|---|")
     for row in rows:
-        plain = f"{row.beside}, {row.beside_s:.2f} s"
-        peak = f"{row.peak_mib:>4.0f} MiB"
-        ratio = f"{row.ratio:>6.1f} {row.bar:>5.0f}"
-        print(f"{row.what:<36} {row.seconds:>7.2f} s {plain:>36} {ratio} {peak}")
-        if row.counts:
-            print("    " + ", ".join(f"{name}: {n:,}" for name, n in sorted(row.counts.items())))
+        plain = f"{row.beside}: {row.beside_s:.2f} s"
+        peak = f"{row.peak_mib:.0f} MiB" if row.peak_mib else "–"
+        counts = {key: n for key in ASKED if (n := row.counts.get(key))}
+        asked = ", ".join(f"{n:,} {ASKED[key][n > 1]}" for key, n in counts.items())
+        ratio = f"{row.ratio:.1f} | {row.bar:g}"
+        print(f"| {row.what} | {row.seconds:.2f} | {plain} | {ratio} | {peak} | {asked or '–'} |")
     for name, seconds in beside.items():
-        print(f"{name:<36} {seconds:>7.2f} s")
+        print(f"| {name} | {seconds:.2f} s |")
     for name, (seconds, mib) in fetched.items():
-        print(f"{name:<36} {seconds:>7.2f} s {mib:>7.1f} MiB")
+        print(f"| {name} | {seconds:.2f} s, {mib:.1f} MiB |")
     print(f"the widest directory of the ledger has {wide[0]:,} entries: {wide[1]}")
 
 

@@ -7,6 +7,7 @@ quotes. A name with `<set>` stands for one name per validation set of the spec.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from typing import NamedTuple
 
@@ -72,14 +73,19 @@ METRICS: tuple[Metric, ...] = (
     Metric("time/update", "s", "lower", "Time of a step spent updating the policy."),
 )  # fmt: skip
 
-_PATTERNS = tuple(
-    (metric, re.compile(re.escape(metric.name).replace("<set>", "[^/]+"))) for metric in METRICS
+_PLAIN = {metric.name: metric for metric in METRICS if "<set>" not in metric.name}
+_OF_SETS = tuple(
+    (metric, re.compile(re.escape(metric.name).replace("<set>", "[^/]+")))
+    for metric in METRICS
+    if "<set>" in metric.name
 )
 
 
+@functools.lru_cache(maxsize=1024)  # tables of a whole registry ask for the same ones
 def find(name: str) -> Metric | None:
     """Return the canonical metric that `name` (with a set's name filled in) belongs to."""
-    return next((metric for metric, pattern in _PATTERNS if pattern.fullmatch(name)), None)
+    of_sets = (metric for metric, pattern in _OF_SETS if pattern.fullmatch(name))
+    return _PLAIN.get(name) or next(of_sets, None)
 
 
 def is_raw(name: str) -> bool:

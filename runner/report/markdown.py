@@ -55,7 +55,8 @@ def escape(text: str) -> str:
 
 def _flat(text: str) -> str:
     """Return text on one line, without control characters and marks that reverse its direction."""
-    return " ".join("".join(map(_visible, text)).split())
+    visible = text if text.isprintable() else "".join(map(_visible, text))
+    return " ".join(visible.split())
 
 
 def _visible(character: str) -> str:

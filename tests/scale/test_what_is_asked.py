@@ -49,8 +49,7 @@ class Large(PlannedRegistry):
         return list(self.snapshot.records(ids).values())
 
     def sync(self) -> Counter[str]:
-        counts = operate("sync", self.opened(), CountingLauncher())
-        return Counter({name: n for name, n in counts.items() if name != "seconds"})
+        return Counter(operate("sync", self.opened(), CountingLauncher()))
 
     def opened(self) -> Workspace:
         return opened(self.folder, self.store)
