@@ -168,6 +168,8 @@ def show(found: Bill, *, by_attempt: bool) -> None:
             (one.place, f"{one.hours:,.1f}", _dollars(one.usd) or "not known") for one in places
         ]
         _print(("PLACE", "HOURS", "COST"), rows)
+    if all(item.attempt.launcher == "local" for item in found.items):
+        screen.say("all of them ran on this machine, which costs nothing")
     if any(item.is_estimate for item in found.items):
         screen.say("~ with time at the price that was expected: that of its place is not known")
     if not by_attempt and (line := _month(found)):

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
+from typed_command import type_command
 
 from runner.cli import cli
 from runner.ledger.record import Stay, now
@@ -136,3 +137,10 @@ def test_runs_on_this_machine_say_nothing_of_money(make_repository):
     registry.run()
     assert told(registry) == "EXPERIMENT  RUNS\na              1\n"
     assert json.loads(told(registry, "--json"))["usd"] is None
+
+
+@pytest.mark.parametrize(("launcher", "is_free"), [("local", True), ("skypilot", False)])
+def test_runs_of_this_machine_are_said_to_cost_nothing(registry, launcher, is_free):
+    registry.run(launcher=launcher, gpus=0, usd=None)
+    said = type_command("-C", registry.folder, "cost")
+    assert ("all of them ran on this machine, which costs nothing" in said.err) == is_free
