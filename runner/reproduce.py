@@ -21,7 +21,7 @@ from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.launching.follow import follow_job
 from runner.launching.places import check_places, is_ci
-from runner.launching.tasks import node_task, recorded_launch
+from runner.launching.tasks import check_train_python, node_task, recorded_launch
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
 from runner.ledger.record import RunRecord
@@ -64,7 +64,7 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Don
     """Run a recorded run again and judge it; None when only a check was asked for.
 
     Raises Refused when there is no succeeded run, its commit does not give it any more, or nobody
-    agrees to what it may cost.
+    agrees to what it may cost, OutsideError when this machine has no training environment for it.
     """
     snapshot = workspace.ledger.fetch()
     record = find_succeeded(snapshot, request.run)
@@ -83,6 +83,8 @@ def reproduce(workspace: Workspace, launcher: Launcher, request: Request) -> Don
     if launcher.is_remote:
         check_places(workspace, launcher)
         agree("Launch?", yes=request.yes)
+    else:
+        check_train_python(workspace, spec)
     required = _required(spec, request.require)
     claim = claim_repeat(workspace, launcher, record.run_id, required)
     job = _submit(workspace, launcher, snapshot, record, resolved, claim)

@@ -10,6 +10,7 @@ from runner.launchers.base import Launcher
 from runner.launching.claims import claimed
 from runner.launching.places import check_places
 from runner.launching.submission import Launched, submit_claimed
+from runner.launching.tasks import check_train_python
 from runner.ledger.branch import Changes, Draft, Snapshot
 from runner.ledger.costs import budget_left
 from runner.ledger.documents import experiment_of, run_documents
@@ -61,6 +62,8 @@ def retry(
             )
         check_places(workspace, launcher)
         source = _newest(workspace, snapshot, record)
+        if not launcher.is_remote:
+            check_train_python(workspace, source.spec)
         take = _permitted(workspace, snapshot, record, source.spec, by_owner=by_owner)
         number = last.number + 1
         attempt = claimed(launcher, source.commit, take, number=number, steps=last.steps)

@@ -12,7 +12,14 @@ from runner.errors import EXIT_OUTSIDE, OutsideError
 from runner.launchers.base import Launcher
 from runner.launchers.local import LocalLauncher
 from runner.launching.follow import follow_job
-from runner.launching.tasks import Launch, dvc_inputs, dvc_remote_url, job_name, node_task
+from runner.launching.tasks import (
+    Launch,
+    check_train_python,
+    dvc_inputs,
+    dvc_remote_url,
+    job_name,
+    node_task,
+)
 from runner.ledger.record import RunRecord
 from runner.node.channel import TRAINER_LOG
 from runner.node.task import Evidence, Input, Limits
@@ -59,8 +66,10 @@ def run_scratch(
     """Run `resolved` from the work tree, to its end; return what it left, on this machine.
 
     It stops after `steps`, or after an hour; whoever stops waiting stops it. Raises OutsideError
-    when something of it may be left elsewhere.
+    when this machine has no training environment, or something of it may be left elsewhere.
     """
+    if not launcher.is_remote:
+        check_train_python(workspace, resolved.run.spec)
     shutil.rmtree(workspace.state / FOLDER, ignore_errors=True)
     nonce, tree = secrets.token_hex(16), WorkTree(workspace.root)
     name = job_name(resolved.run_id, LABEL, nonce)
