@@ -37,6 +37,13 @@ def text(low: float, high: float) -> str:
     return first if first == last else f"{first}–{last}"
 
 
+def duration(hours: Span) -> str:
+    """Return `4.3–5.3 min` of what takes less than an hour, else `0.75–5.8 h`."""
+    if hours.high < 1:
+        return f"{text(hours.low * 60, hours.high * 60)} min"
+    return f"{text(hours.low, hours.high)} h"
+
+
 def if_rented(launchers: Iterable[str | None]) -> str:
     """Return what is said behind a cost: nothing where all of it is through SkyPilot."""
     return "" if set(launchers) == {"skypilot"} else " if rented"
@@ -46,7 +53,7 @@ def _time(
     forecast: Forecast, gpu_hours: Span | None, cost: Cost | None, launcher: str | None
 ) -> str:
     hours = forecast.hours
-    parts = [f"{text(hours.low, hours.high)} h"] if hours else []
+    parts = [duration(hours)] if hours else []
     if gpu_hours:
         parts.append(f"{text(gpu_hours.low, gpu_hours.high)} GPU-h")
     if cost:

@@ -13,7 +13,7 @@ import click
 
 from runner.errors import Refused
 from runner.forecast.cost import Cost, cost, rates
-from runner.forecast.lines import text
+from runner.forecast.lines import duration, text
 from runner.forecast.span import Span
 from runner.ledger.prices import read_prices
 from runner.ledger.record import RunRecord
@@ -42,7 +42,7 @@ class Estimate(NamedTuple):
         """Return the estimate as people read it."""
         parts = [self.where]
         if self.hours:
-            parts.append(f"{text(self.hours.low, self.hours.high)} h")
+            parts.append(duration(self.hours))
         if self.cost:
             parts.append(f"${text(self.cost.low, self.cost.high)}")
         parts.append(f"at most {self.ceiling_hours:.3g} h")

@@ -8,7 +8,8 @@ from planned_registry import SETTINGS, SPEC, PlannedRegistry
 from real_git import MakeRepository
 
 from runner import screen
-from runner.forecast.lines import lines, text
+from runner.forecast.lines import duration, lines, text
+from runner.forecast.span import Span
 from runner.ledger.branch import Draft
 from runner.ledger.prices import PATH, PriceList, Quote
 from runner.planning.actions import Action
@@ -194,3 +195,17 @@ def test_through_skypilot_it_is_the_teams_own_prices_from_the_ledger(plan):
     assert time.endswith(f" GPU-h, ${text(action.cost.low, action.cost.high)}; from "
                          f"{action.forecast.basis}; {source}")  # fmt: skip
     assert "if rented" not in screen.headline(registry.plan())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (0.072, 0.088, "4.3–5.3 min"),
+        (0.75, 5.8, "0.75–5.8 h"),
+        (0.2, 0.99, "12–59 min"),
+        (0.999, 0.999, "60 min"),
+        (1.0, 1.0, "1 h"),
+    ],
+)
+def test_what_takes_less_than_an_hour_is_told_in_minutes(low, high, told):
+    assert duration(Span(low=low, high=high)) == told
