@@ -6,7 +6,8 @@ Of the specs four of five are whole and one extends a base; every 50th is a matr
 every 100th starts from the run of another one. They share 20 rewards, 30 datasets and the lock of
 the training environment. The ledger is written by the product itself: see `benchmarks.history`.
 
-The registry is kept below FOLDER and made anew when one of these two files has changed.
+The registry is kept below FOLDER and made anew when one of these two files or the program has
+changed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from runner.planning.settling import program
 
 REWARDS = 20
 DATASETS = 30
@@ -108,6 +111,7 @@ def large_registry(cache: Path, specs: int) -> Path:
     """
     sources = ("large.py", "history.py")
     made_by = hashlib.sha256(b"".join((Path(__file__).parent / s).read_bytes() for s in sources))
+    made_by.update(program().encode())  # what apply has noted holds for this very program
     kept = cache.resolve() / f"{specs}-{made_by.hexdigest()[:8]}"
     if not (kept / "complete").exists():
         shutil.rmtree(kept, ignore_errors=True)

@@ -7,7 +7,6 @@ import errno
 import gc
 import os
 import sys
-import tempfile
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,8 @@ from runner.printable import one_line
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """What a system call says of a disk that is full, may not be written or fails."""
 _YOUNG = 200_000
-"""Objects made before the garbage collector looks at them; Python's own is 700."""
+"""Objects made, less those that are gone, before the garbage collector looks at them: Python's own
+number is 700, and what a plan loads makes 70,000."""
 
 
 def main() -> None:
@@ -137,6 +137,8 @@ def _print_failure(message: str, cure: str | None, *, as_json: bool, **more: obj
 
 def _tell_bug() -> int:
     """Keep the traceback in a file, and say where."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", prefix="runner-bug-", suffix=".log", delete=False) as log:
         traceback.print_exc(file=log)
     kind, error, _ = sys.exc_info()

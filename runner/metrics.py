@@ -6,7 +6,6 @@ quotes. A name with `<set>` stands for one name per validation set of the spec.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from typing import NamedTuple
@@ -97,6 +96,8 @@ def check_name(name: str) -> None:
     """Raise ValueError with the nearest right name unless `name` is canonical or quoted."""
     if is_raw(name) or find(name):
         return
+    import difflib
+
     near = difflib.get_close_matches(name, [metric.name for metric in METRICS], n=1)
     hint = f"did you mean `{near[0]}`?" if near else "see the table of metrics"
     raise ValueError(

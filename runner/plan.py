@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from runner.errors import Refused
 from runner.findings import Finding
 from runner.forecast.foresight import Foresight
-from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.planning.actions import (
     NOTHING_FORCED,
@@ -27,6 +26,7 @@ from runner.planning.actions import (
 )
 from runner.planning.decision import decide
 from runner.planning.footprint import footprints, tracing
+from runner.planning.reading import read_ahead
 from runner.planning.settlement import Incomplete, Settlement
 from runner.planning.settling import compare_all, find_settled
 from runner.planning.trees import ObjectTree
@@ -79,8 +79,7 @@ def _survey(
 ) -> Survey:
     names = _names(tree, settled)
     _check_forced(forced, names, tree)
-    if isinstance(tree, CommitTree):
-        tree.read_many(map(path_of, names))  # in one go
+    read_ahead(tree, snapshot, names)
     loaded = load_experiments(tree, names)
     findings = _check(loaded, tree, registry)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}

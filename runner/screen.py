@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -92,6 +90,8 @@ def print_json_list(key: str, entries: Iterable[Any]) -> None:
 
     It is kept on disk until the last one is there: a command that fails prints another document.
     """
+    import tempfile
+
     with tempfile.TemporaryFile("w+", encoding="utf-8") as lines:
         between = "\n"
         for entry in entries:
@@ -245,6 +245,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     In a terminal that is too narrow the last column is broken into lines, or each row is printed by
     itself.
     """
+    import shutil
+
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     before = sum(widths[:-1]) + 2 * (len(widths) - 1)

@@ -25,6 +25,11 @@ class Workspace(NamedTuple):
         """Folder for what this clone keeps to itself; ignored by git."""
         return self.root / STATE_FOLDER
 
+    def look_ahead(self, revision: str | None) -> None:
+        """Let git begin with what a plan will ask it; see `Repository.look_ahead`."""
+        self.ledger.look_ahead()
+        self.repository.look_ahead(revision)
+
 
 def open_workspace(start: Path) -> Workspace:
     """Open the registry that holds `start`.

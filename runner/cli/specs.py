@@ -120,9 +120,12 @@ def plan(
     as_json: bool,
 ) -> int:
     """Show what apply would do, each run with its reason."""
+    workspace = open_registry(context)
+    workspace.look_ahead(head)
+
     from runner.planning.asked import plan_here
 
-    planned = plan_here(open_registry(context), head, only, base)
+    planned = plan_here(workspace, head, only, base)
     result = planned.plan
     if markdown is not None:
         from runner.report.plan.about import about_plan

@@ -23,15 +23,12 @@ from runner.datasets.row import Row, spread
 from runner.datasets.survey import Survey, quantiles, sketch_of
 from runner.errors import Refused
 from runner.spec.cards import Card
-from runner.spec.tree import Tree, WorkTree
 from runner.storage.files import write_atomically
 
 SAMPLE_ROWS = 20
 """Rows that the sample's digest covers, evenly spread over the dataset."""
 LOOKED_AT = 1000
 """Rows that the format is told from, evenly spread."""
-SMALL = 2**20
-"""Bytes up to which a dataset without a card is described on the spot, from the work tree."""
 
 
 def card_of(path: Path) -> Card:
@@ -42,26 +39,13 @@ def card_of(path: Path) -> Card:
     return _card(path.name, Dataset(path))
 
 
-def describe(tree: Tree, path: str) -> Card | None:
-    """Return the card of a small JSONL file of `tree`; None for anything else, or without columns.
-
-    What is wrong with its lines is `runner data check`'s to say.
-    """
-    if not path.endswith(".jsonl") or (isinstance(tree, WorkTree) and not _is_small(tree, path)):
-        return None
-    content = tree.read(path)
-    if content is None or len(content) > SMALL:
-        return None
+def card_of_lines(path: str, content: bytes) -> Card | None:
+    """Return the card of the JSONL file at `path`; None where it has faults or no columns."""
     try:
         card = _card(path, _Lines(PurePosixPath(path).name, content))
     except Refused:
         return None
     return card if card.columns else None
-
-
-def _is_small(tree: WorkTree, path: str) -> bool:
-    place = tree.place(path)
-    return place.is_file() and place.stat().st_size <= SMALL
 
 
 class _Source(Protocol):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from runner.forecast.span import Span
+from runner.ledger.documents import METRICS, SPEC
 from runner.ledger.entry import FOLDER
 from runner.ledger.record import Attempt, RunRecord, folder
 from runner.ledger.snapshot import Snapshot
@@ -118,16 +119,16 @@ class Earlier:
         self, records: Iterable[RunRecord], spec: Experiment
     ) -> Iterator[tuple[str, float]]:
         wanted, known = _setting(spec.model_dump(mode="json", by_alias=True)), list(records)
-        self._snapshot.read_many(f"{folder(record.run_id)}/spec.json" for record in known)
+        self._snapshot.read_many(f"{folder(record.run_id)}/{SPEC}" for record in known)
         for record in known:
             attempt = record.latest
             seconds = _seconds(attempt)
-            former = json.loads(self._snapshot.read(f"{folder(record.run_id)}/spec.json") or b"{}")
+            former = json.loads(self._snapshot.read(f"{folder(record.run_id)}/{SPEC}") or b"{}")
             if seconds and len(record.attempts) == 1 and _setting(former) == wanted:
                 yield record.run_id, seconds / attempt.step
 
     def _accuracies(self, record: RunRecord) -> Iterator[PassRate]:
-        content = self._snapshot.read(f"{folder(record.run_id)}/metrics.json")
+        content = self._snapshot.read(f"{folder(record.run_id)}/{METRICS}")
         curves = json.loads(content).get("curves", {}) if content else {}
         values = {
             name: [value for _, value in points if value is not None]

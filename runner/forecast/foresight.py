@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.datasets.card import describe
+from runner.datasets.small import describe
 from runner.findings import Finding
 from runner.forecast.document import Forecast, Forecaster
 from runner.forecast.earlier import Earlier

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -78,6 +76,9 @@ def _write_all(chosen: Mapping[str, _Entry], content: Mapping[str, bytes], targe
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise Refused(f"{target} is in use", cure="name a folder that does not exist yet")
     target.parent.mkdir(parents=True, exist_ok=True)
+    import shutil
+    import tempfile
+
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         # Links last: a file is never written through one.

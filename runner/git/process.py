@@ -76,6 +76,7 @@ class GitProcess:
         is no git on this machine.
         """
         self.root = root
+        self._begun: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self.folder = self._own_folder()
 
     def _own_folder(self) -> Path:
@@ -104,7 +105,7 @@ class GitProcess:
         Raises OutsideError when git cannot be started or has not ended after `seconds`.
         """
         started = time.monotonic()
-        process = self.start(*arguments)
+        process = self._begun.pop(arguments, None) or self.start(*arguments)
         try:
             out, error = process.communicate(stdin, timeout=seconds)
         except subprocess.TimeoutExpired as late:
@@ -118,6 +119,11 @@ class GitProcess:
         _LOG.debug("git %s: status %d, %.2f s", told, process.returncode, took)
         said = without_credentials(error.decode("utf-8", "replace"))
         return Answer(process.returncode, out, said)
+
+    def begin(self, *arguments: str) -> None:
+        """Let git begin with a question that `ask` will ask in the same words, once."""
+        if arguments not in self._begun:
+            self._begun[arguments] = self.start(*arguments)
 
     def call(self, *arguments: str, stdin: bytes = b"", seconds: float = LOCAL_SECONDS) -> Answer:
         """Call git and return its answer; raises OutsideError when git reports a failure."""

@@ -43,6 +43,10 @@ class Remote:
         """
         return next((oid for oid, found in self._list(name) if found == name), None)
 
+    def look_ahead(self, name: str) -> None:
+        """Let git begin to ask for what `reference` will."""
+        self._git.begin(*_question(name=self.name, pattern=name))
+
     def fetch(self, reference: str, commit: str) -> None:
         """Fetch `reference` so that `commit`, which the remote named, is here; moves no local ref.
 
@@ -70,7 +74,7 @@ class Remote:
 
     def _list(self, *arguments: str) -> list[tuple[str, str]]:
         *options, pattern = arguments
-        answer = self._ask("ls-remote", *options, "--", self.name, pattern)
+        answer = self._ask(*_question(*options, name=self.name, pattern=pattern))
         self._must_succeed(answer)
         lines = (line.partition("\t") for line in answer.text.splitlines())
         return [(value, name) for value, _, name in lines]
@@ -87,3 +91,7 @@ class Remote:
                 f"remote {self.name} does not answer: {answer.last_line}",
                 cure=f"git ls-remote {self.name}   must work without asking for a password",
             )
+
+
+def _question(*options: str, name: str, pattern: str) -> tuple[str, ...]:
+    return ("ls-remote", *options, "--", name, pattern)

@@ -27,6 +27,10 @@ CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 """Where an untracked file may change what a run means, so that it makes the tree dirty."""
 
 
+_STATUS = ("status", "--porcelain", "-z", "--no-renames", "-uall")
+_LISTING = ("ls-tree", "-r", "-z", "--full-tree")
+
+
 class Entry(NamedTuple):
     """One file of a commit: mode (`100644`, `100755`, `120000`, `160000`) and object id."""
 
@@ -118,9 +122,19 @@ class Repository:
         """Which commits changed what."""
         return History(self._git)
 
+    def look_ahead(self, revision: str | None) -> None:
+        """Let git begin to read what a plan of `revision` will ask; None: of the work tree.
+
+        It works in processes of its own, while modules are loaded here.
+        """
+        if revision is None:
+            self._git.begin(*_STATUS)
+        with contextlib.suppress(Refused):
+            self._git.begin(*_LISTING, self.resolve(revision or "HEAD"))
+
     def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
         """Return the changed tracked paths, and the untracked ones below `folders`."""
-        answer = self._git.call("status", "--porcelain", "-z", "--no-renames", "-uall")
+        answer = self._git.call(*_STATUS)
         entries = [entry for entry in answer.text.split("\0") if entry]
         below = tuple(f"{folder}/" for folder in folders)
         return [e[3:] for e in entries if not e.startswith("??") or e[3:].startswith(below)]
@@ -148,7 +162,7 @@ class Repository:
     def listing(self, commit: str, folder: str = "") -> dict[str, str]:
         """Return `<mode> <type> <oid>` of every file of `commit` (below `folder`) by path."""
         below = ["--", f"{folder.rstrip('/')}/"] if folder else []
-        return _listed(self._git.call("ls-tree", "-r", "-z", "--full-tree", commit, *below).text)
+        return _listed(self._git.call(*_LISTING, commit, *below).text)
 
     def folders(self, commit: str, folder: str) -> list[str]:
         """Return the names directly below `folder` of `commit`; none when it is not there."""

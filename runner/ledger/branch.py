@@ -55,6 +55,7 @@ class Ledger:
         self._lineage = lineage
         self._branch = settings.branch
         self._remote = repository.remote(settings.remote)
+        self._known_ahead: str | None = None
         self._reference = f"refs/heads/{settings.branch}"
         self._known_reference = (
             f"refs/rollbook/ledger/{self._remote.name}/{settings.branch}"
@@ -63,6 +64,12 @@ class Ledger:
         )
 
     # Reading
+
+    def look_ahead(self) -> None:
+        """Let git begin to ask the remote where the ledger is, for the next `fetch`."""
+        if self._remote:
+            self._known_ahead = self._known()
+            self._remote.look_ahead(self._reference)
 
     def exists(self) -> bool:
         """Return whether there is a branch of this name where the ledger belongs."""
@@ -86,7 +93,7 @@ class Ledger:
         deleted or rewritten, or carries another lineage: nothing is changed then.
         """
         # Known first: what was at the remote before can only have been built upon since.
-        known = self._known()
+        known, self._known_ahead = self._known_ahead or self._known(), None
         newest = self._truth()
         if newest is None:
             raise self._missing(known)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from runner.ledger.record import folder, ledger_json
 from runner.ledger.snapshot import Snapshot
 from runner.spec.experiment import Experiment
 
 SPEC = "spec.json"
 IDENTITY = "identity.json"
-_DOCUMENT = TypeAdapter(dict[str, Any])
+METRICS = "metrics.json"
+"""The curves of an ended run: see `runner.report.pages`."""
 
 
 def spec_path(run_id: str) -> str:
@@ -55,4 +54,11 @@ def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dic
 
 def _document(snapshot: Snapshot, run_id: str, name: str) -> dict[str, Any]:
     path = f"{folder(run_id)}/{name}"
-    return snapshot.parsed(path, snapshot.read(path) or b"{}", _DOCUMENT.validate_json)
+    return snapshot.parsed(path, snapshot.read(path) or b"{}", _mapping)
+
+
+def _mapping(content: bytes) -> dict[str, Any]:
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError("it is no mapping")
+    return found

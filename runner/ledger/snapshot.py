@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -260,6 +259,8 @@ class Snapshot:
         return max(reversed(records), key=lambda record: record.latest.claimed_at)
 
     def _unknown(self, run: str) -> Refused:
+        import difflib
+
         near = difflib.get_close_matches(run, self.experiments(), n=3, cutoff=0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         cure = "runner status --all   lists every run"

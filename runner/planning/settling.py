@@ -7,6 +7,7 @@ without one: the ledger's `settled/`, object ids of the tree -> the same, at the
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from runner import __version__
 from runner.git.repository import Difference
 from runner.ledger.draft import Draft
-from runner.ledger.settled import Settled, SettledRun
+from runner.ledger.settled import Settled, SettledRun, settled_path
 from runner.ledger.snapshot import Snapshot
 from runner.ledger.watermark import Readers, Watermark, readers_with
 from runner.planning.actions import Launchable, Plan, by_experiment
@@ -32,17 +33,19 @@ PROGRAM = ("algorithms", "datasets", "models", "rules", "spec", "trainers")
 def basis(registry: Registry) -> str:
     """Return a digest of what is the same for all experiments: the settings and the program."""
     settings = registry.model_dump_json(exclude={"policy", "webhook"})
-    return hashlib.sha256(f"{_program()}{settings}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{program()}{settings}".encode()).hexdigest()[:16]
 
 
 @cache
-def _program() -> str:
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(__version__.encode())
+def program() -> str:
+    """Return a digest of what says which runs a spec stands for: see `PROGRAM`."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256(__version__.encode())
     for folder in PROGRAM:
-        for path in sorted((package / folder).rglob("*")):
-            if path.suffix in (".py", ".json"):
-                digest.update(path.read_bytes())
+        for parent, folders, names in os.walk(package / folder):
+            folders.sort()
+            for name in sorted(names):
+                if name.endswith((".py", ".json")):
+                    digest.update(Path(parent, name).read_bytes())
     return digest.hexdigest()
 
 
@@ -82,6 +85,7 @@ def _since_watermark(
         return None
     looked_at = {*mark.open, *concerned, *also, *_replaced(snapshot)}
     runs = mark.runs
+    snapshot.read_shards(map(settled_path, looked_at.difference(mark.open)))  # together
     for name in looked_at.difference(mark.open):
         path = path_of(name)
         was_there = tree.has(path) != (path in difference.come_or_gone)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from runner.ledger.documents import METRICS
 from runner.ledger.record import RunRecord, folder
 from runner.report.curves import Curve, Curves
 from runner.report.experiment_page import Group, experiment_page, groups_of, page_path
@@ -31,7 +32,7 @@ def run_files(report: RunReport) -> dict[str, str]:
     plots = draw_plots(report.spec, {report.record.seed: report.curves}) if report.curves else {}
     files = {
         "README.md": to_markdown(run_page(report, tuple(plots))),
-        "metrics.json": metrics_json(report.curves),
+        METRICS: metrics_json(report.curves),
         **plots,
     }
     return {f"{folder(report.record.run_id)}/{path}": text for path, text in files.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from runner.datasets.card import describe
+from runner.datasets.small import describe
 from runner.findings import Finding
 from runner.forecast.earlier import Earlier
 from runner.models.facts import Models

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import UnionType
@@ -67,6 +66,8 @@ def dotted_keys(model: Model) -> tuple[str, ...]:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the spelling in `known` that is meant by `word`, if one is near."""
+    import difflib
+
     near = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
     return near[0] if near else None
 

@@ -11,7 +11,8 @@ import yaml
 from real_git import git
 from row_values import assistant, sums, user, write_lines, write_parquet, write_saved
 
-from runner.datasets.card import card_of, describe, write_card
+from runner.datasets.card import card_of, write_card
+from runner.datasets.small import describe
 from runner.datasets.survey import SKETCH, quantiles, shared, sketch_of
 from runner.errors import Refused
 from runner.spec.cards import Card, Cards

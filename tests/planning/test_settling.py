@@ -147,7 +147,7 @@ def verbs(plan: Plan) -> set[tuple[str, str | None, str, str]]:
 def test_settings_and_the_program_concern_all(
     registry: PlannedRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.planning.settling._program", lambda: "another")
+    monkeypatch.setattr("runner.planning.settling.program", lambda: "another")
     assert len(looked_at(registry)) == 5
     apply(registry)
     assert looked_at(registry) == set()
