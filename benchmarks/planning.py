@@ -4,9 +4,9 @@
 
 Ten specs get another learning rate, in one commit. Planning them is held beside the start of Python
 with click, pydantic and yaml imported, plus `git diff-tree` of that commit, in pairs: the time
-until each has ended, and the processor time of each with its children. Beside it, with no bar: the
-same yardstick with pydantic's `BaseModel` loaded, which `import pydantic` alone puts off; nothing changed;
-and `git diff --stat`.
+until they have ended, and their processor time with that of their children. With no bar there are beside
+it: the same yardstick with pydantic's `BaseModel` loaded, which `import pydantic` alone puts off;
+nothing changed; and `git diff --stat`.
 `--draw` draws the growth over the sizes given.
 
 Exits 1 when a bar is missed.
