@@ -31,8 +31,9 @@ UNKNOWN = JobStatus("unknown")
 _AGAIN = "runner retry   once the cause is gone"
 _SEE_LOG = "runner logs   shows what the launcher printed; runner retry   once the cause is gone"
 _FROM_CHECKPOINT = "runner retry   continues from its last checkpoint"
-_AT_THE_GPUS = frozenset({"training", "saving"})
-_TRAINING = _AT_THE_GPUS | {restarts.ENDED}
+AT_THE_GPUS = frozenset({"training", "saving"})
+"""What a node says that it does while its trainer runs, also before the first step."""
+_TRAINING = AT_THE_GPUS | {restarts.ENDED}
 
 
 def adopt_claims(launcher: Launcher, records: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
@@ -282,7 +283,7 @@ def ended(
 ) -> Attempt:
     """Return the attempt, ended with `outcome`."""
     # It may have trained between two looks; since when nobody saw, so from its claim on.
-    trained = beat is not None and (beat.step > 0 or beat.phase in _AT_THE_GPUS)
+    trained = beat is not None and (beat.step > 0 or beat.phase in AT_THE_GPUS)
     return advance(
         attempt,
         "ended",

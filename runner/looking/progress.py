@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from runner.following.observation import AT_THE_GPUS
 from runner.launchers.base import JobStatus
 from runner.launching.candidates import coming
 from runner.ledger.documents import experiment_of
@@ -54,14 +55,15 @@ def job_row(part: AttemptFolder, title: str, run: Run, status: JobStatus) -> Pro
     """Return how a job outside the ledger's states fares."""
     ended = status.state == "ended"
     curves, beat = read_curves(part.metrics_lines()), part.heartbeat()
+    trains = bool(curves) or (beat is not None and beat.phase in AT_THE_GPUS)
     metric = headline_metric(run.spec, curves.canonical) or ""
     times = curves.get("time/step")
     return ProgressRow(
         experiment=title,
         run_id="",
         seed=run.seed,
-        state="ended" if ended else ("running" if curves else "waiting"),
-        reason="" if curves or ended else (beat.phase if beat else status.detail or "submitted"),
+        state="ended" if ended else ("running" if trains else "waiting"),
+        reason="" if trains or ended else (beat.phase if beat else status.detail or "submitted"),
         step=beat.step if beat else 0,
         steps=beat.steps if beat else None,
         metric=metric,
