@@ -81,11 +81,11 @@ def _survey(
     _check_forced(forced, names, tree)
     read_ahead(tree, snapshot, names)
     loaded = load_experiments(tree, names)
-    findings = _check(loaded, tree, registry)
+    outputs = DvcOutputs(tree)
+    findings = _check(loaded, tree, registry, outputs)
     refused = {**loaded.refused, **{n: f for n, f in findings.items() if _blocks(f)}}
     sound = tuple(e for e in loaded.experiments if e.name not in refused)
     foresight = Foresight(tree, snapshot, registry, sound)
-    outputs = DvcOutputs(tree)
     resolved, others = _resolve(sound, tree, registry, settled, outputs, foresight)
     others = [*(_refusal(name, found) for name, found in sorted(refused.items())), *others]
     prints = footprints(sound, tree, outputs, settled)
@@ -145,7 +145,7 @@ def _resolve(
     foresight: Foresight,
 ) -> tuple[list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]], list[Action]]:
     """Return the runs of each experiment, and what becomes of those whose runs are not known."""
-    resolver = Resolver(tree, registry, experiments, settled.runs_of)
+    resolver = Resolver(tree, registry, experiments, settled.runs_of, outputs)
     found: list[tuple[LoadedExperiment, tuple[ResolvedRun, ...]]] = []
     others: list[Action] = []
     for experiment in experiments:
@@ -167,9 +167,11 @@ def _names(tree: Tree, settled: Settlement) -> list[str]:
     return sorted(name for name in settled.looked_at if tree.has(path_of(name)))
 
 
-def _check(loaded: Loaded, tree: Tree, registry: Registry) -> dict[str, tuple[Finding, ...]]:
+def _check(
+    loaded: Loaded, tree: Tree, registry: Registry, outputs: DvcOutputs
+) -> dict[str, tuple[Finding, ...]]:
     """Return what the rules find in each experiment, by its name."""
-    checker = Checker(loaded.experiments, tree, registry)
+    checker = Checker(loaded.experiments, tree, registry, outputs=outputs)
     findings = {}
     for experiment in loaded.experiments:
         with tracing(tree, experiment.name):

@@ -281,6 +281,7 @@ class CommitTree:
         self.commit = commit
         self._repository = repository
         self._content: dict[str, bytes] = {}
+        self._paths: dict[tuple[str, str], list[str]] = {}
 
     @property
     def files(self) -> dict[str, Entry]:
@@ -307,7 +308,10 @@ class CommitTree:
     def paths(self, folder: str = "", suffix: str = "") -> list[str]:
         """Return the sorted paths below `folder` that end in `suffix`."""
         below = f"{folder.strip('/')}/" if folder.strip("/") else ""
-        return sorted(p for p in self._listing if p.startswith(below) and p.endswith(suffix))
+        if (below, suffix) not in self._paths:
+            found = [path for path in self._listing if path.endswith(suffix)]
+            self._paths[below, suffix] = sorted(p for p in found if p.startswith(below))
+        return list(self._paths[below, suffix])
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at `path`, None when there is none."""

@@ -118,6 +118,8 @@ def footprint(
         files.update(tree.trace(name).files)
         listings.update(tree.trace(name).listings)
     files.update(path_of(name) for name in names[1:])
+    # Compared by itself: without it most experiments share their footprint with many others.
+    files.discard(path_of(experiment.name))
     here = Footprint(
         {path: tree.blob(path) for path in files},
         {f"{folder}|{suffix}": listing(tree, folder, suffix) for folder, suffix in listings},

@@ -162,13 +162,14 @@ class Checker:
         tree: Tree,
         registry: Registry,
         is_tracked: Callable[[str], bool] | None = None,
+        outputs: DvcOutputs | None = None,
     ) -> None:
-        """Prepare for `experiments` of `tree`.
+        """Prepare for `experiments` of `tree`; the `outputs` of DVC in it may be known already.
 
         Without `is_tracked` a path counts as tracked when it is, or lies in, an output of DVC or
         the tree has it.
         """
-        outputs = DvcOutputs(tree)
+        outputs = outputs or DvcOutputs(tree)
         tracked = is_tracked or _tracked_in(tree, outputs)
         models, cards = Models(tree, experiments), Cards(tree, describe)
         self._context = Context(tree, registry, tracked, outputs, cards, models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -87,6 +88,13 @@ def load_registry(tree: Tree) -> Registry:
     text = tree.read(FILE)
     if text is None:
         raise Refused(f"there is no {FILE} here", cure="runner init   makes a registry")
+    return _registry(text)
+
+
+@lru_cache(maxsize=16)
+def _registry(text: bytes) -> Registry:
+    # Kept: a plan reads the settings of the work tree, of its commit and of the one applied before,
+    # which are mostly the same.
     document = parse(text, FILE)
     try:
         return Registry.model_validate(document.data, context=FROM_FILE)

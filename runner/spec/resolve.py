@@ -48,16 +48,18 @@ class Resolver:
         registry: Registry,
         experiments: Sequence[LoadedExperiment],
         known: Callable[[str], Sequence[KnownRun]] = lambda _: (),
+        outputs: DvcOutputs | None = None,
     ) -> None:
         """Prepare for the runs of `experiments`, which were loaded from `tree`.
 
-        Of others that they start from the runs may be `known` already: called with their names.
+        Of others that they start from the runs may be `known` already: called with their names. So
+        may the `outputs` of DVC in the tree.
         """
         self._known = known
         self._tree = tree
         self._registry = registry
         self._experiments = {experiment.name: experiment for experiment in experiments}
-        self._outputs = DvcOutputs(tree)
+        self._outputs = outputs or DvcOutputs(tree)
         self._done: dict[tuple[str, int], ResolvedRun] = {}
 
     def runs(self, experiment: LoadedExperiment) -> Iterator[ResolvedRun]:

@@ -284,6 +284,7 @@ def test_more_readers_than_are_named_are_found_all_the_same(registry: PlannedReg
     assert readers is not None
     assert readers.files["reward/sums.py"] is None
     assert readers.files["reward/extra.py"] == ["helped"]
+    assert "experiments/plain.yaml" not in readers.files  # nobody else reads it
     (registry.folder / "reward" / "sums.py").write_text("def score(solution):\n    return 0.5\n")
     assert looked_at(registry) == {"plain", "derived", "matrix", "tracked", *many}
 
