@@ -32,13 +32,13 @@ from benchmarks.pushing import plain_push, pushes
 NEW = 100
 GOING = 1000
 SAMPLE = 500
-LEADERBOARD_BAR = 4.0
-APPLY_BAR = 4.7
-SYNC_BARS = {0: 3.0, 1: 2.5, 20: 1.0}
+LEADERBOARD_BAR = 4.4
+APPLY_BAR = 5.5
+SYNC_BARS = {0: 3.1, 1: 2.4, 20: 1.2}
 """By how many runs have ended."""
-PUSH_BAR = 4.5
-STATUS_BAR = 1.7
-ALL_BAR = 3.2
+PUSH_BAR = 4.2
+STATUS_BAR = 1.4
+ALL_BAR = 3.0
 PICTURES = """\
 import io, sys
 from matplotlib.figure import Figure
