@@ -4,8 +4,8 @@
 
 Ten specs get another learning rate, in one commit. Planning them is held beside the start of Python
 with click, pydantic and yaml imported, plus `git diff-tree` of that commit, in pairs: the time
-until they have ended, and their processor time with that of their children. With no bar there are beside
-it: the same yardstick with pydantic's `BaseModel` loaded, which `import pydantic` alone puts off;
+until they have ended, and their processor time with that of their children. Beside it, with no bar:
+the same yardstick with pydantic's `BaseModel` loaded, which `import pydantic` alone puts off;
 nothing changed; and `git diff --stat`.
 `--draw` draws the growth over the sizes given.
 

@@ -152,7 +152,8 @@ def print_plan(plan: Plan) -> None:
     _print_bad_ends(plan)
     kept = plan.count("keep")
     if kept and doing:
-        _echo(click.style(f"  keep     {count(kept, 'run')} as they are", dim=True))
+        state = "as it is" if kept == 1 else "as they are"
+        _echo(click.style(f"  keep     {count(kept, 'run')} {state}", dim=True))
     found = (finding for action in doing for finding in action.findings)
     print_findings(list(dict.fromkeys(found)))  # seeds share theirs
 

@@ -35,6 +35,19 @@ class Commands(click.Group):
             import_module(f"runner.cli.{module}")
         return self.commands.get(name)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; a misspelt one is refused with the one meant."""
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            from runner.spec.fields import nearest
+
+            if near := nearest(args[0], self.list_commands(context)):
+                error.message += f" Did you mean '{near}'?"
+            raise
+
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""
         for module in MODULES:

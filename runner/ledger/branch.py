@@ -249,8 +249,10 @@ class Ledger:
         where = f" at remote {self._remote.name}" if self._remote else ""
         local = known or self._repository.reference(self._reference)
         if self._remote is None or local is None:
-            cure = "runner init   makes it, once per registry"
-            return Refused(f"there is no ledger branch {self._branch}{where}", cure=cure)
+            return Refused(
+                f"the registry {self._repository.root} has no ledger branch {self._branch}{where}",
+                cure="runner init   makes it, once per registry; go there if another one is meant",
+            )
         return Refused(
             f"the ledger branch {self._branch} is gone{where}, but this clone knows it",
             cure=f"git push {self._remote.name} {local}:{self._reference}   puts it back",

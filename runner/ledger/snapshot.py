@@ -261,7 +261,9 @@ class Snapshot:
     def _unknown(self, run: str) -> Refused:
         import difflib
 
-        near = difflib.get_close_matches(run, self.experiments(), n=3, cutoff=0.6)
+        known = self.experiments()
+        near = [name for name in known if name.endswith(f"/{run}")]
+        near = near or difflib.get_close_matches(run, known, n=3, cutoff=0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         cure = "runner status --all   lists every run"
         return Refused(f"the ledger knows no run or experiment {run!r}{hint}", cure=cure)

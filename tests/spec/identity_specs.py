@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -317,4 +318,5 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
 def _text(spec: Mapping[str, Any] | bytes | str) -> bytes:
     if isinstance(spec, bytes):
         return spec
-    return spec.encode() if isinstance(spec, str) else dump(spec)
+    # As JSON, in which every text is quoted: PyYAML leaves `0E0` bare, a number in YAML 1.2.
+    return spec.encode() if isinstance(spec, str) else json.dumps(dict(spec)).encode()
