@@ -168,6 +168,32 @@ def test_a_remote_that_hangs_is_given_up_after_the_deadline(
     assert time.monotonic() - start < 10
 
 
+def test_what_git_has_begun_answers_the_question_once(root: Path, tmp_path: Path) -> None:
+    repository = Repository(root)
+    repository.look_ahead(None)
+    (root / "experiments" / "a.yaml").write_text("a: 3\n")
+    first, then = repository.dirt(), repository.dirt()
+    assert first in ([], ["experiments/a.yaml"])  # git was faster, or we were
+    assert then == ["experiments/a.yaml"]
+    assert repository.files(repository.head()) == CommitTree(repository, repository.head()).files
+
+
+def test_what_git_has_begun_for_nobody_ends_with_the_process(root: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "began"
+    code = (
+        "import os, pathlib, time\n"
+        "from runner.git.repository import Repository\n"
+        f"os.environ['GIT_SSH_COMMAND'] = 'sh -c \"echo $PPID > {mark}; exec sleep 20\"'\n"
+        f"repository = Repository(pathlib.Path({str(root)!r}))\n"
+        "repository.remote('origin').look_ahead('refs/heads/runs')\n"
+        f"while not pathlib.Path({str(mark)!r}).exists(): time.sleep(0.01)\n"
+    )
+    git(root, "remote", "add", "origin", "ssh://host.invalid/repository")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    began = int(mark.read_text())
+    assert not Path(f"/proc/{began}").exists()
+
+
 def test_urls_and_settings(root: Path) -> None:
     repository = Repository(root)
     assert repository.remote("origin") is None

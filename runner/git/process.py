@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +123,8 @@ class GitProcess:
 
     def begin(self, *arguments: str) -> None:
         """Let git begin with a question that `ask` will ask in the same words, once."""
+        if not self._begun:
+            weakref.finalize(self, _abandon, self._begun)
         if arguments not in self._begun:
             self._begun[arguments] = self.start(*arguments)
 
@@ -150,6 +153,13 @@ class GitProcess:
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     return {**inherited, **_ENVIRONMENT}
+
+
+def _abandon(begun: dict[tuple[str, ...], subprocess.Popen[bytes]]) -> None:
+    """End what nobody has asked for."""
+    for process in begun.values():
+        process.kill()
+        process.wait()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
