@@ -30,7 +30,7 @@ from runner.launching import nonces
 from runner.launching.moves import open_asked, sync_and_move
 from runner.ledger import branch
 from runner.ledger.record import RunRecord
-from runner.ledger.snapshot import Snapshot
+from runner.planning import settling
 from runner.planning.actions import Action, Forced
 from runner.planning.asked import plan_here
 from runner.retry import retry
@@ -294,7 +294,7 @@ class World:
         workspace = open_workspace(self.clones[0])
         short = plan_here(workspace, "HEAD").plan.whole()
         with self._monkeypatch.context() as patch:
-            patch.setattr(Snapshot, "settled", {})
+            patch.setattr(settling, "program", lambda: "another")
             whole = plan_here(workspace, "HEAD").plan
         assert not whole.settled
         told = [sorted(map(str, plan.actions)) for plan in (short, whole)]
