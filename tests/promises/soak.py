@@ -296,7 +296,7 @@ class World:
         with self._monkeypatch.context() as patch:
             patch.setattr(settling, "program", lambda: "another")
             whole = plan_here(workspace, "HEAD").plan
-        assert not whole.settled
+        assert not (whole.settled and whole.settled.runs)
         told = [sorted(map(str, plan.actions)) for plan in (short, whole)]
         assert told[0] == told[1], sorted(set(told[0]) ^ set(told[1]))
         return list(whole.actions)
