@@ -130,6 +130,7 @@ def claim(
         launched = [run for run in runs if run.action.action == "launch"]
         snapshot.records(run.resolved.run_id for run in launched)  # read by one process
         if launched:
+            snapshot.records(snapshot.active())  # nothing is claimed beside what cannot be read
             check_places(workspace, launcher)
         for run in launched:
             if not launcher.is_remote:

@@ -116,9 +116,15 @@ class Snapshot:
         return self.records([run_id]).get(run_id)
 
     def records(self, run_ids: Iterable[str]) -> dict[str, RunRecord]:
-        """Return the records of those runs that have one, in the order asked for."""
+        """Return the records of those runs that have one, in the order asked for.
+
+        Raises Refused where that of a run is gone that may still be going on.
+        """
         paths = {record_path(run_id): run_id for run_id in run_ids}
         found = self.read_many(paths)
+        if self.commit and len(found) < len(paths):
+            going = self.active()
+            found |= {path: b"" for path, i in paths.items() if i in going and path not in found}
         return {paths[path]: self._parse_record(path, text) for path, text in found.items()}
 
     def _parse_record(self, path: str, content: bytes) -> RunRecord:

@@ -1,4 +1,4 @@
-"""The record of a run that goes on is damaged: nothing is launched until it is put back."""
+"""The record of a run that goes on is damaged or gone: nothing is launched until it is put back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from real_git import git
 from test_outside_ledger import Team
 
-COMMANDS = ("apply", "sync", "doctor")
+COMMANDS = ("launch new", "apply", "sync", "doctor")
 
 
 @pytest.fixture
@@ -16,11 +16,12 @@ def team(tmp_path: Path) -> Team:
     return Team(tmp_path)
 
 
-def test_nothing_is_launched_while_a_run_that_goes_on_cannot_be_read(team):
+@pytest.mark.parametrize("content", [b'{"cut off', None], ids=["damaged", "gone"])
+def test_nothing_is_launched_while_a_run_that_goes_on_cannot_be_read(team, content):
     """What it stands for, and what it takes of the policy's ceilings, cannot be told."""
     path = team.record("going")
     whole = git(team.origin, "show", f"runs:{path}")
-    team.damage(path)
+    team.damage(path, content)
     tip, cures = team.tip(), set()
     for command in COMMANDS:
         answer = team.runner(*command.split())
