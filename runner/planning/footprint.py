@@ -7,16 +7,17 @@ adds what such parts are made of, whoever asked first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import NamedTuple, Protocol
 
+from runner.errors import Refused
 from runner.git.repository import CommitTree, Repository
 from runner.ledger.settled import Footprint, Settled
 from runner.models.facts import CONFIG
-from runner.spec.check import LoadedExperiment
+from runner.spec.check import LoadedExperiment, load_registry
 from runner.spec.experiment import Experiment
-from runner.spec.inputs import DvcOutputs
+from runner.spec.inputs import DvcOutputs, resolve
 from runner.spec.load import path_of
 from runner.spec.tree import Tree
 
@@ -79,7 +80,7 @@ def tracing(tree: Tree, name: str) -> AbstractContextManager[None]:
 
 
 def footprints(
-    experiments: Iterable[LoadedExperiment],
+    experiments: Sequence[LoadedExperiment],
     tree: Tree,
     outputs: DvcOutputs,
     settled: Notes,
@@ -87,39 +88,53 @@ def footprints(
     """Return `footprint` of each of `experiments`; none where `tree` took nothing down."""
     if not isinstance(tree, TracedTree):
         return {}
-    return {one.name: footprint(one, tree, outputs, settled) for one in experiments}
+    loaded = {one.name: one for one in experiments}
+    for name in {name for one in experiments for name in _sources(one)} & loaded.keys():
+        _read_as_source(loaded[name], tree, outputs)
+    return {name: footprint(name, loaded, tree, outputs, settled) for name in loaded}
+
+
+def _read_as_source(experiment: LoadedExperiment, tree: TracedTree, outputs: DvcOutputs) -> None:
+    """Take down for `experiment` what its runs read.
+
+    Where one that starts from it was resolved before, that was read for that one.
+    """
+    registry = load_registry(tree)
+    with tree.tracing(experiment.name), suppress(Refused):
+        for run in {id(run.spec): run for run in experiment.runs}.values():
+            resolve(run, tree, outputs, registry, None)
 
 
 def footprint(
-    experiment: LoadedExperiment,
+    name: str,
+    loaded: Mapping[str, LoadedExperiment],
     tree: TracedTree,
     outputs: DvcOutputs,
     settled: Notes,
 ) -> Footprint:
-    """Return what the runs of `experiment`, and what is found in it, follow from.
+    """Return what the runs of an experiment, and what is found in it, follow from.
 
-    For one that starts from another's run, that one's too: taken from `settled`, or from what was
-    traced of it.
+    For one that starts from another's run, that one's too, and so on: taken from `settled`, or from
+    what was traced of it.
     """
-    files, listings = set(experiment.bases), set[tuple[str, str]]()
-    names = [experiment.name]
-    for spec in {id(run.spec): run.spec for run in experiment.runs}.values():
-        for place in _places(spec):
-            files.update(outputs.sources(place))
-            listings.update(() if outputs.find(place) else OF_DVC)
-        files.update(_of_model(spec))
-        names += _sources(spec)
-    found = Footprint({}, {})
-    for name in names:
-        one = settled.get(name)
-        if one is not None:
-            found = _both(found, one.footprint)
+    files, listings = set[str](), set[tuple[str, str]]()
+    names, found = [name], Footprint({}, {})
+    for one in names:  # which grows meanwhile
+        files.add(path_of(one))
+        note = settled.get(one)
+        if note is not None:
+            found = _both(found, note.footprint)
             continue
-        files.update(tree.trace(name).files)
-        listings.update(tree.trace(name).listings)
-    files.update(path_of(name) for name in names[1:])
+        trace = tree.trace(one)
+        files |= trace.files
+        listings |= trace.listings
+        if one in loaded:
+            beside = _beside(loaded[one], outputs)
+            files |= beside.files
+            listings |= beside.listings
+            names += [other for other in _sources(loaded[one]) if other not in names]
     # Compared by itself: without it most experiments share their footprint with many others.
-    files.discard(path_of(experiment.name))
+    files.discard(path_of(name))
     here = Footprint(
         {path: tree.blob(path) for path in files},
         {f"{folder}|{suffix}": listing(tree, folder, suffix) for folder, suffix in listings},
@@ -147,9 +162,26 @@ def _of_model(spec: Experiment) -> list[str]:
     return [f"{model.path}/{CONFIG}"] if model and model.source in ("dvc", "path") else []
 
 
-def _sources(spec: Experiment) -> list[str]:
-    model = spec.model
-    return [model.path.partition("@")[0]] if model and model.source == "run" else []
+def _beside(experiment: LoadedExperiment, outputs: DvcOutputs) -> _Trace:
+    """Return what is read once for all: bases, what DVC says of the data, a model's settings."""
+    found = _Trace(set(experiment.bases), set())
+    for spec in _specs(experiment):
+        for place in _places(spec):
+            found.files.update(outputs.sources(place))
+            found.listings.update(() if outputs.find(place) else OF_DVC)
+        found.files.update(_of_model(spec))
+    return found
+
+
+def _specs(experiment: LoadedExperiment) -> Iterable[Experiment]:
+    return {id(run.spec): run.spec for run in experiment.runs}.values()
+
+
+def _sources(experiment: LoadedExperiment) -> list[str]:
+    """Return the experiments from whose runs those of `experiment` start."""
+    models = [spec.model for spec in _specs(experiment)]
+    paths = [model.path for model in models if model and model.source == "run"]
+    return list(dict.fromkeys(path.partition("@")[0] for path in paths))
 
 
 def _both(one: Footprint, other: Footprint) -> Footprint:

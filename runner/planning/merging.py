@@ -14,6 +14,7 @@ from runner.ledger.snapshot import Snapshot
 from runner.planning.actions import Action, Plan, digest_of
 from runner.planning.moving import check_request
 from runner.planning.planned import Planned, plan_tree
+from runner.planning.settlement import Incomplete
 from runner.registry import FILE
 from runner.spec.check import load_registry
 from runner.workspace import Workspace
@@ -34,13 +35,21 @@ def plan_merge(workspace: Workspace, snapshot: Snapshot, base: str, head: str) -
     anyway = plan_tree(workspace, snapshot, before, head=base).plan
     also = anyway.settled.looked_at if anyway.settled else frozenset[str]()
     merged = plan_tree(workspace, snapshot, tree, head=head, base=base, also=also)
-    return merged._replace(plan=without(merged.plan, anyway))
+    try:
+        plan = without(merged.plan, anyway)
+    except Incomplete:
+        assert merged.plan.settled is not None  # noqa: S101
+        also = merged.plan.settled.looked_at
+        again = plan_tree(workspace, snapshot, before, head=base, also=also)
+        plan = without(merged.plan, again.plan)
+    return merged._replace(plan=plan)
 
 
 def without(plan: Plan, before: Plan) -> Plan:
     """Return `plan` without the actions that `before` has too, for the same reason.
 
-    What `plan` has passed over, `before` has too: it goes with them.
+    What `plan` has passed over, `before` has too: it goes with them. Raises Incomplete where the
+    ledger lacks a note of what `before` has passed over.
     """
     known = {_meaning(action) for action in before.actions}
     actions = tuple(
@@ -54,9 +63,9 @@ def without(plan: Plan, before: Plan) -> Plan:
 
 def _is_settled(action: Action, plan: Plan) -> bool:
     """Whether `action` keeps a run that `plan` has passed over."""
-    note = plan.settled.get(action.experiment) if plan.settled else None
-    is_known = note is not None and any(run.run_id == action.run_id for run in note.runs)
-    return is_known and action.action == "keep"
+    if plan.settled is None or action.action != "keep":
+        return False
+    return any(run.run_id == action.run_id for run in plan.settled.runs_of(action.experiment))
 
 
 def _meaning(action: Action) -> Hashable:

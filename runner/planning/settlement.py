@@ -8,8 +8,9 @@ from typing import NamedTuple
 from runner.ledger.settled import Settled, SettledRun
 from runner.ledger.sharing import shared_by
 from runner.ledger.snapshot import Snapshot
+from runner.planning.trees import ObjectTree
 from runner.report.wording import kept
-from runner.spec.load import experiment_names
+from runner.spec.load import experiment_names, path_of
 from runner.spec.tree import Tree
 
 
@@ -43,7 +44,9 @@ class Settlement:
 
     def __contains__(self, name: str) -> bool:
         """Whether the experiment of this name is passed over."""
-        return self.get(name) is not None
+        if not self.runs or name in self.looked_at or not isinstance(self._tree, ObjectTree):
+            return False
+        return self._tree.has(path_of(name))
 
     def get(self, name: str) -> Settled | None:
         """Return what is noted of an experiment that is passed over, None for another name.

@@ -164,7 +164,9 @@ def put_settled_of(
         notes = (draft.snapshot.settled_note(name) for name in {*names}.difference(mark.open))
         count = sum(len(note.runs) for note in notes if note)
         left = tuple(sorted({*mark.open, *names}))
-        draft.put_watermark(mark._replace(runs=mark.runs - count, open=left), readers)
+        # Where all notes are compared next, these may hold: what they read must be known by then.
+        known = readers_with(readers, fresh)
+        draft.put_watermark(mark._replace(runs=mark.runs - count, open=left), known)
     draft.put_settled(fresh)
 
 

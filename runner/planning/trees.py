@@ -48,7 +48,9 @@ class ChangedTree(WorkTree):
             return None
         other = {p for p in self._changed if self.has(p) != self._committed.has(p)}
         return Difference(
-            committed.changed | self._changed, committed.come_or_gone | frozenset(other)
+            # What has gone with a commit and is back in the work tree is neither.
+            committed.changed | self._changed,
+            committed.come_or_gone ^ frozenset(other),
         )
 
     def has(self, path: str) -> bool:

@@ -127,7 +127,8 @@ def test_what_has_changed_is_looked_at_and_no_more(
         registry.commit()
     assert looked_at(registry) == expected
     known = registry.plan()
-    assert known.count("keep") == kept(known)
+    counted = plan_here(registry.workspace, None).plan.count("keep")
+    assert counted == known.count("keep") == kept(known)
     forget(registry, WATERMARK)
     assert looked_at(registry) == expected
     compared = registry.plan()
@@ -298,6 +299,63 @@ def test_of_a_commit_that_is_out_of_reach_all_notes_are_compared(
     assert looked_at(registry) == set()
 
 
+def test_a_file_that_is_back_in_the_work_tree_counts_once(registry: PlannedRegistry) -> None:
+    registry.remove("plain")
+    registry.write(plain=FILES["experiments/plain.yaml"])
+    plan = plan_here(registry.workspace, None).plan
+    assert plan.count("keep") == kept(plan) == 8
+
+
+def test_what_one_read_that_was_applied_alone_is_known_ever_after(
+    registry: PlannedRegistry,
+) -> None:
+    end_all(registry)
+    own = {"reward/own.py": FILES["reward/helped.py"]}
+    registry.commit(own, plain=FILES["experiments/plain.yaml"].replace("sums", "own"))
+    apply(registry, Forced(only=frozenset({"plain"})))
+    known = mark(registry)
+    gone = watermark_json(known._replace(commit="1" * 40))  # all notes are compared next
+    registry.workspace.ledger.transact(lambda _: Changes({WATERMARK: gone}, "Damage"))
+    apply(registry)
+    assert mark(registry).open == ()
+    registry.commit({"reward/own.py": "def score(solution):\n    return 0.0\n"})
+    assert looked_at(registry) == {"plain"}
+
+
+def test_what_is_read_for_a_run_that_another_starts_from_concerns_both_and_all_that_follow(
+    registry: PlannedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.commit(
+        {"lib/own.py": "X = 1\n", "reward/own.py": "import lib.own\n" + FILES["reward/helped.py"]},
+        zz=SPEC.replace("reward/sums", "reward/own"),  # is resolved for `mid`, which comes first
+        mid=STARTS.replace("path: plain", "path: zz"),
+        last=STARTS.replace("path: plain", "path: mid"),
+        also=STARTS.replace("path: plain", "path: mid"),
+    )
+    for _ in range(3):
+        apply(registry)
+        end_all(registry)
+    monkeypatch.setattr("runner.planning.settling.program", lambda: "another")
+    apply(registry)  # looks at all of them at once
+    registry.commit({"lib/own.py": "X = 2\n"})
+    assert looked_at(registry) == {"zz", "mid", "last", "also"}
+
+
+def end_all(registry: PlannedRegistry) -> None:
+    ended = {"state": "ended", "outcome": "succeeded", "checkpoint": f"md5:{'a' * 32}"}
+    for run_id in registry.snapshot.active():
+        registry.advance(run_id, ended_at="2026-01-02T00:00:00Z", **ended)
+
+
+def test_a_request_is_planned_where_a_note_is_damaged(registry: PlannedRegistry) -> None:
+    end_all(registry)
+    git(registry.folder, "switch", "--quiet", "--create", "topic")
+    registry.commit(plain=FILES["experiments/plain.yaml"] + "# why\n")
+    damage = {settled_path("plain"): b"["}
+    registry.workspace.ledger.transact(lambda _: Changes(damage, "Damage"))
+    assert plan_here(registry.workspace, "topic", (), "main").plan.actions == ()
+
+
 def mark(registry: PlannedRegistry) -> Watermark:
     found = registry.snapshot.watermark
     assert found is not None
@@ -335,7 +393,7 @@ def test_a_footprint_holds_all_that_is_read_for_an_experiment(registry: PlannedR
             list(resolver.runs(one))
     outputs = DvcOutputs(tree)
     for one in reversed(loaded):
-        held = footprint(one, tree, outputs, {}).files
+        held = footprint(one.name, {one.name: one for one in loaded}, tree, outputs, {}).files
         read = set(traced_alone(registry, one.name))
         read -= {f"experiments/{one.name}.yaml"}
         # Other pointers are read to find the one that holds a dataset.
