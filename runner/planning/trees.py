@@ -26,18 +26,30 @@ class ObjectTree(Tree, Protocol):
 
 
 class ChangedTree(WorkTree):
-    """A work tree, known by its commit but for what has `changed` since."""
+    """A work tree: its commit's files, read as those, but for what has `changed` since."""
 
     def __init__(self, root: Path, committed: CommitTree, changed: Sequence[str]) -> None:
         """Read below `root`, whose commit is `committed`."""
         super().__init__(root)
         self._committed, self._changed = committed, frozenset(changed)
 
+    def _is_as_committed(self, path: str) -> bool:
+        return path not in self._changed and self._committed.has(path)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the contents of `path`; None where there is no such file."""
+        return self._committed.read(path) if self._is_as_committed(path) else super().read(path)
+
+    def paths(self, folder: str = "", suffix: str = "") -> list[str]:
+        """Return the files below `folder` whose name ends with `suffix`, sorted."""
+        committed = self._committed.paths(folder, suffix)
+        there = (path for path in committed if path not in self._changed or self.has(path))
+        return sorted({*there, *super().paths(folder, suffix)})
+
     def blob(self, path: str) -> str:
         """Return git's blob id of the file at `path`; empty where there is none."""
-        known = "" if path in self._changed else self._committed.blob(path)
-        if known:
-            return known
+        if self._is_as_committed(path):
+            return self._committed.blob(path)
         content = self.read(path)
         return "" if content is None else blob_id(content)
 

@@ -306,6 +306,23 @@ def test_a_file_that_is_back_in_the_work_tree_counts_once(registry: PlannedRegis
     assert plan.count("keep") == kept(plan) == 8
 
 
+def test_a_link_that_is_no_module_of_a_commit_is_none_of_its_work_tree(
+    registry: PlannedRegistry,
+) -> None:
+    end_all(registry)
+    place = registry.folder / "reward" / "extra.py"
+    place.unlink()
+    place.symlink_to("sums.py")
+    registry.commit()
+    registry.commit(helped=FILES["experiments/helped.yaml"] + "seeds: [2]\n")
+    apply(registry)
+    assert mark(registry).open == ()
+    registry.write(plain=FILES["experiments/plain.yaml"] + "# why\n")
+    known = registry.plan()
+    forget(registry)
+    assert verbs(registry.plan()) == verbs(known)
+
+
 def test_what_one_read_that_was_applied_alone_is_known_ever_after(
     registry: PlannedRegistry,
 ) -> None:
