@@ -12,7 +12,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,24 +25,20 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from notes_watch import WithoutNotes, WithoutWatermark, check_notes, reading, told
 from planned_registry import PlannedRegistry
 from real_git import git, write_files
 from walk_files import BEGIN, NAMES, OTHERS, SPECS
 
 from runner.apply import claim
 from runner.errors import Refused
-from runner.git.repository import CommitTree
 from runner.launchers.local import LocalLauncher
-from runner.ledger.branch import Draft, Snapshot
+from runner.ledger.branch import Draft
 from runner.ledger.record import Attempt, RunRecord, advance
-from runner.ledger.settled import FOLDER
-from runner.ledger.watermark import WATERMARK
 from runner.planning import settling
 from runner.planning.actions import Forced, Plan
 from runner.planning.asked import plan_here
-from runner.planning.footprint import listing
-from runner.planning.planned import plan_tree
-from runner.spec.load import experiment_names, path_of
+from runner.spec.load import path_of
 from runner.workspace import Workspace, open_workspace
 
 SEED = "ROLLBOOK_SEED"
@@ -52,52 +48,13 @@ names = st.sampled_from(NAMES)
 paths_and_texts = st.sampled_from(
     [(path, text) for path, texts in OTHERS.items() for text in texts]
 )
-Told = tuple[list[tuple[str, ...]], int, str]
-"""What a plan says: its actions, how many are kept, its digest."""
-
-
-class PartOfNotes(Snapshot):
-    """A ledger without those files of `settled/` that are `hidden`."""
-
-    hidden: Callable[[str], bool]
-
-    def read_shards(self, paths: Iterable[str]) -> dict[str, bytes]:
-        return super().read_shards(path for path in paths if not self.hidden(path))
-
-    def _shards(self, paths: Iterable[str]) -> Iterable[bytes]:
-        return super()._shards([path for path in paths if not self.hidden(path)])
-
-
-class WithoutWatermark(PartOfNotes):
-    hidden = staticmethod(WATERMARK.__eq__)
-
-
-class WithoutNotes(PartOfNotes):
-    hidden = staticmethod(lambda path: path.startswith(f"{FOLDER}/"))
-
-
-def reading(workspace: Workspace, kind: type[PartOfNotes]) -> Workspace:
-    """Return `workspace` with a ledger of which only a part is seen."""
-    repository = workspace.repository
-    workspace.ledger._at = lambda commit: kind(repository, commit)  # type: ignore[method-assign]
-    return workspace
-
-
-def told(plan: Plan) -> Told:
-    whole = plan.whole()
-    rows = [
-        (one.experiment, str(one.run_id), str(one.seed), str(one.point), one.action, one.reason)
-        for one in whole.actions
-    ]
-    assert plan.count("keep") == sum(row[4] == "keep" for row in rows)
-    return sorted(rows), plan.count("keep"), plan.digest
 
 
 class Walk(RuleBasedStateMachine):
     """A registry of a few experiments, and what people and jobs do to it."""
 
     template: Path
-    """A registry that nothing was applied of; set by the test."""
+    """A registry of which everything is settled; set by the test."""
     monkeypatch: pytest.MonkeyPatch
     steps = 0
 
@@ -197,7 +154,7 @@ class Walk(RuleBasedStateMachine):
         except Refused as refusal:
             note(f"refused: {refusal.message}")
             return
-        self._check_notes()
+        check_notes(self.registry)
 
     def _overtake(self, workspace: Workspace, meanwhile: Callable[[], None]) -> None:
         """Let somebody else write to the ledger between the look at it and the first push."""
@@ -323,35 +280,6 @@ class Walk(RuleBasedStateMachine):
         here = reading(self.registry.workspace, WithoutNotes)
         assert found == told(plan_here(here, "HEAD").plan)
         shutil.rmtree(clone)
-
-    def _check_notes(self) -> None:
-        """Hold the notes to their commit: all but the open experiments have one that holds."""
-        snapshot = self.registry.snapshot
-        mark, readers = snapshot.watermark, snapshot.readers
-        assert (mark is None) == (readers is None)
-        if mark is None or readers is None:
-            return  # no more than some were applied yet
-        workspace = reading(self.registry.workspace, WithoutNotes)
-        tree = CommitTree(workspace.repository, mark.commit)
-        bare = workspace.ledger.fetch()
-        plan = plan_tree(workspace, bare, tree, head=mark.commit, commit=mark.commit).plan
-        kept = {(one.experiment, one.run_id) for one in plan.actions if one.action == "keep"}
-        settled = [name for name in experiment_names(tree) if name not in mark.open]
-        for name in settled:
-            one = snapshot.settled[name]
-            assert one.basis == mark.basis
-            assert tree.blob(path_of(name)) == one.file
-            assert {(name, run.run_id) for run in one.runs} <= kept
-            assert all(tree.blob(path) == oid for path, oid in one.footprint.files.items())
-            assert all(is_among(readers.files[path], name) for path in one.footprint.files)
-            for key, digest in one.footprint.listings.items():
-                assert listing(tree, *key.split("|", 1)) == digest
-                assert is_among(readers.listings[key], name)
-        assert mark.runs == sum(len(snapshot.settled[name].runs) for name in settled)
-
-
-def is_among(names: list[str] | None, name: str) -> bool:
-    return names is None or name in names
 
 
 @pytest.fixture
