@@ -8,6 +8,7 @@ from typing import NamedTuple
 from runner.ledger.settled import Settled, SettledRun
 from runner.ledger.sharing import shared_by
 from runner.ledger.snapshot import Snapshot
+from runner.ledger.standing import Standing, standing_of
 from runner.planning.trees import ObjectTree
 from runner.report.wording import kept
 from runner.spec.load import experiment_names, path_of
@@ -87,6 +88,10 @@ class Settlement:
         for name in self.names():
             note = notes.get(name)
             for run in note.runs if note else ():
-                if standing := standings.get(run.run_id):
+                if standing := standings.get(run.run_id) or self._recorded(run.run_id):
                     reason = kept(run.run_id, standing, name)
                     yield Kept(name, run, reason, note.trainer if note else "")
+
+    def _recorded(self, run_id: str) -> Standing | None:
+        record = self._snapshot.record(run_id)
+        return standing_of(record) if record else None

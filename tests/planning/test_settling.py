@@ -195,6 +195,11 @@ def test_a_missing_or_damaged_file_only_costs_time(
 
 def test_a_run_of_which_no_standing_is_known_is_looked_up(registry: PlannedRegistry) -> None:
     run_id = registry.snapshot.settled["plain"].runs[0].run_id
+    known = kept(registry.plan())
+    forget(registry, standing_path(run_id))
+    assert kept(registry.plan()) == known
+    end_all(registry)  # or its claim is looked up too
+    apply(registry)
     forget(registry, standing_path(run_id))
     assert looked_at(registry) == set()
     forget(registry, WATERMARK)
