@@ -97,7 +97,7 @@ def _survey(
         )
     ]
     others += _orphans(runs, settled, {one.experiment for one in others}, snapshot)
-    meant = [run for run in _share(runs) if forced.means(run.action)]
+    meant = list(_share([run for run in runs if forced.means(run.action)]))
     asked = tuple(action for action in others if forced.means(action))
     passed_over = None if forced.names else settled
     return Survey(tuple(_foresee(meant, foresight)), asked, passed_over)

@@ -132,12 +132,18 @@ class Repository:
         with contextlib.suppress(Refused):
             self._git.begin(*_LISTING, self.resolve(revision or "HEAD"))
 
+    def uncommitted(self) -> list[str]:
+        """Return every changed tracked path, and every untracked one that git does not ignore."""
+        return [path for _, path in self._status()]
+
     def dirt(self, folders: Iterable[str] = CONTENT_FOLDERS) -> list[str]:
         """Return the changed tracked paths, and the untracked ones below `folders`."""
-        answer = self._git.call(*_STATUS)
-        entries = [entry for entry in answer.text.split("\0") if entry]
         below = tuple(f"{folder}/" for folder in folders)
-        return [e[3:] for e in entries if not e.startswith("??") or e[3:].startswith(below)]
+        return [path for state, path in self._status() if state != "??" or path.startswith(below)]
+
+    def _status(self) -> list[tuple[str, str]]:
+        entries = self._git.call(*_STATUS).text.split("\0")
+        return [(entry[:2], entry[3:]) for entry in entries if entry]
 
     def is_dirty(self) -> bool:
         """Return whether the work tree holds something that no commit does: see `dirt`."""

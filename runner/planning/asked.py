@@ -32,9 +32,8 @@ def plan_here(
     if base is not None:
         planned = plan_merge(workspace, snapshot, repository.resolve(base), commit)
         return _only(planned, only)
-    changed = repository.dirt() if head is None else []
-    uncommitted = bool(changed)
-    tree = _tree(workspace, commit, head=head, changed=changed)
+    uncommitted = head is None and repository.is_dirty()
+    tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
     of_commit = None if uncommitted else commit
     planned = plan_tree(
         workspace, snapshot, tree, head=commit, commit=of_commit, uncommitted=uncommitted
@@ -42,7 +41,7 @@ def plan_here(
     return _only(planned, only)
 
 
-def _tree(workspace: Workspace, commit: str, *, head: str | None, changed: Sequence[str]) -> Tree:
+def _tree(workspace: Workspace, commit: str, *, head: str | None, uncommitted: bool) -> Tree:
     """Return what is planned: the commit, unless the work tree holds something that it does not.
 
     A clean work tree is read as its commit, as apply does: files that git ignores, such as a log in
@@ -50,9 +49,9 @@ def _tree(workspace: Workspace, commit: str, *, head: str | None, changed: Seque
     """
     committed = CommitTree(workspace.repository, commit)
     is_registry = committed.read(FILE) is not None
-    if head or (is_registry and not changed):
+    if head or (is_registry and not uncommitted):
         return committed
-    return ChangedTree(workspace.root, committed, changed)
+    return ChangedTree(workspace.root, committed, workspace.repository.uncommitted())
 
 
 def newest_snapshot(workspace: Workspace) -> Snapshot:

@@ -212,6 +212,29 @@ def test_the_file_reads_as_it_was_written(registry: PlannedRegistry) -> None:
     assert read_settled(settled_json(known), {}) == known
 
 
+def test_of_two_of_one_identity_the_one_that_is_named_is_launched(
+    registry: PlannedRegistry,
+) -> None:
+    new = SPEC.replace("steps: 2", "steps: 8")
+    registry.commit(one=new, two=new)
+    assert [(a.experiment, a.action) for a in registry.forced(Forced(only=frozenset({"two"})))] == [
+        ("two", "launch")
+    ]
+
+
+def test_a_new_file_anywhere_counts_in_an_uncommitted_tree(registry: PlannedRegistry) -> None:
+    """The module would be imported in the place of one that is nowhere else."""
+    code = "import lib.more\ndef score(solution):\n    return 1.0\n"
+    (registry.folder / "reward" / "helped.py").write_text(code)
+    registry.commit()
+    apply(registry, Forced(rerun=frozenset({"helped"})))
+    apply(registry)
+    (registry.folder / "lib").mkdir()
+    (registry.folder / "lib" / "more.py").write_text("X = 1\n")
+    (registry.folder / "experiments" / "plain.yaml").write_text(SPEC)  # so it is uncommitted
+    assert looked_at(registry) == {"plain", "helped"}
+
+
 # The watermark
 
 
