@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,6 +160,7 @@ def _abandon(begun: dict[tuple[str, ...], subprocess.Popen[bytes]]) -> None:
     """End what nobody has asked for."""
     for process in begun.values():
         process.kill()
+        _close(process)
         process.wait()
 
 
@@ -172,6 +174,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
