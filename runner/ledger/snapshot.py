@@ -63,6 +63,7 @@ class Snapshot:
         self._home = home
         self._content: dict[str, bytes | None] = {}
         self._notes: dict[str, dict[str, Settled]] = {}
+        self._short: dict[str, dict[str, Standing]] = {}
 
     def afresh(self) -> Snapshot:
         """Return the same ledger, without what was read of it: for one part of many."""
@@ -149,12 +150,16 @@ class Snapshot:
                 found |= read_settled(content, shared)
         return found
 
-    def standing(self, run_id: str) -> Standing | None:
-        """Return where one run stands, None where that is not known."""
-        with suppress(ValueError):
-            content = self.read_shards([standing_path(run_id)])
-            return read_standings(content[standing_path(run_id)]).get(run_id) if content else None
-        return None
+    def standings_among(self, run_ids: Iterable[str]) -> dict[str, Standing]:
+        """Return where those of `run_ids` stand of which it is known, each file read once."""
+        wanted = {run_id: standing_path(run_id) for run_id in run_ids}
+        new = [path for path in wanted.values() if path not in self._short]
+        self._short.update((path, {}) for path in new)
+        for path, content in self.read_shards(new).items():
+            with suppress(ValueError):
+                self._short[path] = read_standings(content)
+        found = {run_id: self._short[path].get(run_id) for run_id, path in wanted.items()}
+        return {run_id: standing for run_id, standing in found.items() if standing}
 
     def settled_beside(self, path: str) -> dict[str, Settled]:
         """Return the settled experiments of one file of `settled/`; none of one that is damaged."""

@@ -68,11 +68,16 @@ class Settlement:
 
     def keeps(self, run_id: str) -> bool:
         """Whether the run is of an experiment that is passed over."""
-        known = self._snapshot.standing(run_id) or self._snapshot.record(run_id)
+        standing = self._snapshot.standings_among([run_id]).get(run_id)
+        known = standing or self._snapshot.record(run_id)
         if known is None:
             return False
-        names = (known.experiment, *shared_by(self._snapshot, [run_id]))
-        return any(run.run_id == run_id for name in names for run in self.runs_of(name))
+        return self._has(known.experiment, run_id) or any(
+            self._has(name, run_id) for name in shared_by(self._snapshot, [run_id])
+        )
+
+    def _has(self, name: str, run_id: str) -> bool:
+        return any(run.run_id == run_id for run in self.runs_of(name))
 
     def names(self) -> Sequence[str]:
         """Return the names of the experiments that are passed over, sorted."""

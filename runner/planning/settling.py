@@ -78,10 +78,11 @@ def _since_watermark(
 ) -> Settlement | None:
     """Return the settlement that follows from the watermark; None where there is none."""
     mark = snapshot.watermark
-    difference = tree.since(mark.commit) if mark and mark.basis == wanted else None
-    readers = snapshot.readers if difference else None
-    concerned = _concerned(difference, readers) if difference and readers else None
-    if mark is None or difference is None or concerned is None:
+    if mark is None or mark.basis != wanted or snapshot.readers is None:
+        return None
+    difference = tree.since(mark.commit)
+    concerned = None if difference is None else _concerned(difference, snapshot.readers)
+    if difference is None or concerned is None:
         return None
     looked_at = {*mark.open, *concerned, *also, *_replaced(snapshot)}
     runs = mark.runs
@@ -116,10 +117,11 @@ def _concerned(difference: Difference, readers: Readers) -> set[str] | None:
 
 def _replaced(snapshot: Snapshot) -> Iterator[str]:
     """Yield the settled experiments of which a former run goes on."""
-    for run_id in snapshot.active():
-        standing = snapshot.standing(run_id)
-        note = snapshot.settled_note(standing.experiment) if standing else None
-        if standing and note and all(run.run_id != run_id for run in note.runs):
+    going = snapshot.standings_among(snapshot.active())
+    snapshot.read_shards(settled_path(one.experiment) for one in going.values())  # together
+    for run_id, standing in going.items():
+        note = snapshot.settled_note(standing.experiment)
+        if note and all(run.run_id != run_id for run in note.runs):
             yield standing.experiment
 
 

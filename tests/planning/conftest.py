@@ -1,10 +1,12 @@
 """Registries of specs."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
 from planned_registry import PlannedRegistry
 from real_git import MakeRepository
+from settled_registry import FILES, apply
 
 MakeRegistry = Callable[..., PlannedRegistry]
 
@@ -18,3 +20,12 @@ def make(make_repository: MakeRepository) -> MakeRegistry:
         return PlannedRegistry.with_files(make_repository(), files)
 
     return make_registry
+
+
+@pytest.fixture
+def registry(make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch) -> PlannedRegistry:
+    """Return a registry of which all runs have been claimed, with what that notes."""
+    monkeypatch.setenv("RUNNER_TRAIN_PYTHON", sys.executable)
+    registry = PlannedRegistry.with_files(make_repository(), FILES)
+    apply(registry)
+    return registry
