@@ -14,7 +14,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,7 +196,7 @@ class RunStore:
             if self._folder is None:
                 return self._list_remote(prefix)
             start = Path(self.url(prefix))
-            found = [start] if start.is_file() else start.rglob("*")
+            found = [start] if start.is_file() else _files_below(start)
             names = [str(path.relative_to(self._folder)) for path in found if path.is_file()]
         return sorted(name for name in names if TEMPORARY not in name)
 
@@ -255,10 +255,10 @@ class RunStore:
                     self._remove(name)
                 return
             path = Path(self.url(prefix))
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            while path.is_dir() and not path.is_symlink():
+                with suppress(FileNotFoundError):  # another deletes there too
+                    shutil.rmtree(path)
+            path.unlink(missing_ok=True)
 
     def _new_path(self, name: str) -> Path:
         path = Path(self.url(name))
@@ -312,6 +312,17 @@ class RunStore:
             words = str(error) or type(error).__name__
             cure = "check that it can be reached and written with this machine's credentials"
             raise OutsideError(f"run store {where}: {words}", cure=cure) from error
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below `folder`, which others may add to and delete from meanwhile."""
+
+    def unreadable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=unreadable):
+        yield from (Path(parent, name) for name in names)
 
 
 def _below(name: str, folder: str) -> str:

@@ -130,6 +130,21 @@ def test_readers_see_whole_files_while_others_write(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
+def test_files_are_listed_while_others_delete_them(tmp_path: Path) -> None:
+    store = RunStore(str(tmp_path))
+    folders = [f"runs/{step}" for step in range(300)]
+    for folder in folders:
+        store.put(f"{folder}/files/model", b"")
+    store.put("runs/kept", b"")
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(lambda: [store.delete(name) for name in folders]) for _ in range(2)]
+        while not all(other.done() for other in others):
+            assert "runs/kept" in store.list("runs")
+    [other.result() for other in others]
+    assert store.list("runs") == ["runs/kept"]
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
