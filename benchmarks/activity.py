@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.counting import CountingLauncher
 from benchmarks.history import stay, written
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import Attempt, RunRecord, Stay, now
 from runner.node.channel import EVIDENCE, HEARTBEAT, METRICS, RESULT
 from runner.node.task import Evidence, Result

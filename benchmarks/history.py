@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks.counting import CountingLauncher
 from benchmarks.large import is_upstream
 from runner.apply import claim
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import Attempt, Judgement, RunRecord, Stay, advance
 from runner.ledger.spending import spending_files
 from runner.workspace import Workspace, open_workspace

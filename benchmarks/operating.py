@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks.counting import CountingLauncher, counted
 from runner.apply import apply
 from runner.forges.none import NoForge
-from runner.ledger.branch import Changes, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes
 from runner.report.publish import published_files
 from runner.sync import sync
 from runner.workspace import Workspace, open_workspace

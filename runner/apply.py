@@ -18,8 +18,9 @@ from runner.launching.claims import put_claim
 from runner.launching.places import check_places
 from runner.launching.submission import Launched, submit_claimed
 from runner.launching.tasks import check_train_python
-from runner.ledger.branch import Changes, Draft, ExperimentEntry, Snapshot
-from runner.ledger.draft import told_of
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft, told_of
+from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import put_outbox, read_outbox
 from runner.plan import make_plan
 from runner.planning.actions import NOTHING_FORCED, Forced, Launchable, Plan, by_experiment

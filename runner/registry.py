@@ -1,19 +1,13 @@
-"""registry.yaml: the settings of one registry, and where its root is."""
+"""registry.yaml: the settings of one registry."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from runner.errors import Refused
 from runner.spec.section import RelativePath, Section, default
-
-FILE = "registry.yaml"
-STATE_FOLDER = ".rollbook"
-"""Below the root, ignored by git: what this clone keeps of local runs, scratch folders, logs."""
 
 
 class LedgerSettings(Section):
@@ -140,18 +134,4 @@ class Registry(Section):
     )
     policy: Policy = Field(
         default=default(Policy), description="Ceilings on launches, hours and money."
-    )
-
-
-def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that holds registry.yaml.
-
-    Raises Refused when there is none.
-    """
-    for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / FILE).is_file():
-            return folder
-    raise Refused(
-        f"no {FILE} in {start.resolve()} or above: this is no registry",
-        cure="runner init   makes the repository you are in a registry",
     )

@@ -11,15 +11,16 @@ from runner.launching.claims import claimed
 from runner.launching.places import check_places
 from runner.launching.submission import Launched, submit_claimed
 from runner.launching.tasks import check_train_python
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
 from runner.ledger.costs import budget_left
 from runner.ledger.documents import experiment_of, run_documents
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import RunRecord
 from runner.planning.recorded import resolve_at
 from runner.policy.ceilings import Take, check_again, expected_again
 from runner.policy.trust import in_force
-from runner.registry import FILE
 from runner.report.notation import usd
+from runner.root import FILE
 from runner.rules.policy import permitted_secrets
 from runner.spec.experiment import Experiment
 from runner.sync import is_here

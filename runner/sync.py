@@ -30,9 +30,9 @@ from runner.following.observation import (
 from runner.forges.base import Forge
 from runner.launchers.base import JobState, JobStatus, Launcher
 from runner.launching.candidates import moved, next_of
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of, spec_path
-from runner.ledger.draft import told_of
+from runner.ledger.draft import Changes, Draft, told_of
 from runner.ledger.record import Attempt, RunRecord
 from runner.parallel import in_background, in_parallel
 from runner.policy.secrecy import redactor

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.findings import Finding
-from runner.registry import Registry, find_root
+from runner.registry import Registry
+from runner.root import find_root
 from runner.rules import check_each
 from runner.rules.checked import Checked, WatchedTree, recall, remember
 from runner.screen import count

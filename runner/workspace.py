@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.errors import OutsideError
 from runner.git.repository import Repository
 from runner.ledger.branch import Ledger
-from runner.registry import STATE_FOLDER, Registry, find_root
+from runner.registry import Registry
+from runner.root import STATE_FOLDER, find_root
 from runner.spec.check import load_registry
 from runner.spec.tree import WorkTree
 
@@ -27,8 +30,10 @@ class Workspace(NamedTuple):
 
     def look_ahead(self, revision: str | None) -> None:
         """Let git begin with what a plan will ask it; see `Repository.look_ahead`."""
-        self.ledger.look_ahead()
-        self.repository.look_ahead(revision)
+        seen = self.ledger.look_ahead()
+        with suppress(OutsideError):
+            mark = seen.watermark if seen else None
+            self.repository.look_ahead(revision, since=mark.commit if mark else None)
 
 
 def open_workspace(start: Path) -> Workspace:
@@ -36,9 +41,11 @@ def open_workspace(start: Path) -> Workspace:
 
     Raises Refused when there is none, InvalidSpec when its settings are invalid.
     """
-    root = find_root(start)
-    registry = load_registry(WorkTree(root))
-    repository = Repository(root)
-    return Workspace(
-        root, registry, repository, Ledger(repository, registry.ledger, registry.lineage)
-    )
+    return workspace_of(Repository(find_root(start)))
+
+
+def workspace_of(repository: Repository) -> Workspace:
+    """Open the registry of a repository; raises as `open_workspace` does."""
+    registry = load_registry(WorkTree(repository.root))
+    ledger = Ledger(repository, registry.ledger, registry.lineage)
+    return Workspace(repository.root, registry, repository, ledger)

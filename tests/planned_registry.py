@@ -8,8 +8,9 @@ from typing import Any
 from real_git import commit_files, git, write_files
 
 from runner.git.repository import CommitTree
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
 from runner.ledger.documents import run_documents
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
 from runner.plan import make_plan

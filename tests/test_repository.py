@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -169,13 +170,59 @@ def test_a_remote_that_hangs_is_given_up_after_the_deadline(
 
 
 def test_what_git_has_begun_answers_the_question_once(root: Path, tmp_path: Path) -> None:
+    before = Repository(root).head()
+    commit = commit_files(root, {"x": "1", "reward/r.py": "x = 2\n"})
     repository = Repository(root)
-    repository.look_ahead(None)
+    repository.begin(None)
+    repository.look_ahead(None, since=before)
     (root / "experiments" / "a.yaml").write_text("a: 3\n")
     first, then = repository.dirt(), repository.dirt()
     assert first in ([], ["experiments/a.yaml"])  # git was faster, or we were
     assert then == ["experiments/a.yaml"]
-    assert repository.files(repository.head()) == CommitTree(repository, repository.head()).files
+    assert repository.files(commit) == CommitTree(repository, commit).files
+    for _ in range(2):
+        assert repository.difference(before, commit).changed == {"x", "reward/r.py"}
+        assert repository.git_config("user.name") == "Test Person"
+
+
+def test_looking_ahead_from_a_commit_that_is_not_there_harms_nothing(root: Path) -> None:
+    for since in ("f" * 40, "--output=x", "HEAD"):
+        repository = Repository(root)
+        repository.look_ahead(None, since=since)
+        assert repository.files(repository.head())
+    assert Repository(root).dirt() == []
+
+
+def test_what_is_expected_is_answered_in_any_order(root: Path) -> None:
+    big = {f"big/{n}": f"{n}" * 200_000 for n in range(8)}  # more than fits into a pipe
+    commit = commit_files(root, {**big, "x": "1", "y": "2"})
+    repository = Repository(root)
+    repository.expect([*(f"{commit}:{path}" for path in big), f"{commit}:none", f"{commit}:x"])
+    repository.expect([f"{commit}:x", f"{commit}:a path\nof two lines"])
+    assert repository.read_paths(commit, ["y", "x", "none"]) == {"y": b"2", "x": b"1"}
+    assert repository.head() == commit
+    found = repository.read_paths(commit, ["none", *big])
+    assert {path: content.decode() for path, content in found.items()} == big
+    assert repository.read_paths(commit, ["x"]) == {"x": b"1"}
+    tree = CommitTree(repository, commit)
+    tree.expect(["x", "nowhere"])
+    assert tree.read("x") == b"1"
+    many = [f"{commit}:{n}" for n in range(1000)]  # too much to be asked ahead: asked when read
+    repository.expect(many)
+    assert repository.read_paths(commit, ["y"]) == {"y": b"2"}
+
+
+def test_what_was_expected_of_a_git_that_has_ended_is_asked_again(root: Path) -> None:
+    repository = Repository(root)
+    commit = repository.head()
+    repository.expect([f"{commit}:experiments/a.yaml"])
+    process = repository._objects._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    with contextlib.suppress(OutsideError):
+        repository.read_paths(commit, ["experiments/a.yaml"])
+    assert repository.read_paths(commit, ["experiments/a.yaml"])
 
 
 def test_what_git_has_begun_for_nobody_ends_with_the_process(root: Path, tmp_path: Path) -> None:
@@ -200,6 +247,12 @@ def test_urls_and_settings(root: Path) -> None:
     git(root, "remote", "add", "origin", "https://host.invalid/o/r.git")
     assert repository.git_config("user.name") == "Test Person"
     assert repository.git_config("no.such") is None
+    git(root, "config", "Runner.trainPython", "one\ntwo")
+    git(root, "config", "--add", "runner.trainPython", "three = 3")
+    assert repository.git_config("runner.trainPython") == "three = 3"
+    git(root, "config", "branch.My.Topic.remote", "origin")
+    assert repository.git_config("branch.My.Topic.Remote") == "origin"
+    assert repository.git_config("branch.my.topic.remote") is None
 
 
 def test_credentials_never_reach_a_message() -> None:

@@ -10,8 +10,8 @@ from real_git import MakeRepository
 from scripted_launcher import ENDPOINT, ScriptedLauncher
 
 from runner.errors import Refused
-from runner.ledger.branch import Draft
 from runner.ledger.documents import experiment_of
+from runner.ledger.draft import Draft
 from runner.ledger.prices import PATH, PriceList, Quote
 from runner.ledger.record import Stay
 from runner.node.rate import Rate

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Union
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
 
-from runner.spec.section import Section
+from runner.algorithms import CLASSES, load
+from runner.spec.section import Section, is_recorded
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.config import ExtraValues
+    from pydantic.json_schema import JsonSchemaValue
 
 KlEstimator = Literal["k1", "k2", "k3", "abs"]
 LossAggregation = Literal[
@@ -180,7 +187,7 @@ PolicyLoss = Literal["vanilla", "gspo", "geometric_mean", "cispo", "sapo", "gpg"
 """Policy losses; `vanilla` is the clipped surrogate of PPO."""
 
 
-class Terms(Section):
+class Terms(NamedTuple):
     """An algorithm in neutral words; a trainer spells them as its own keys, or refuses them."""
 
     stage: Literal["sft", "rl", "preference"]
@@ -223,11 +230,49 @@ class Terms(Section):
 
 
 class AlgorithmConfig(Section):
-    """Base of every algorithm's section; `name` selects the class."""
+    """Base of every algorithm's section; `name` selects the class, which is loaded then."""
+
+    name: str
 
     @abstractmethod
     def terms(self) -> Terms:
         """Return what this algorithm is, in neutral words."""
+
+    @classmethod
+    def kinds(cls) -> tuple[type[Section], ...]:
+        """Return the classes of all algorithms; of one of them, itself."""
+        return tuple(map(load, CLASSES)) if cls is AlgorithmConfig else (cls,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate as the union of all algorithms does, and load the one that is named."""
+        if cls is not AlgorithmConfig:
+            return handler(source)
+        choices: dict[Any, CoreSchema] = {
+            name: core_schema.with_info_plain_validator_function(partial(_validated, name))
+            for name in CLASSES
+        }
+        return core_schema.tagged_union_schema(choices, discriminator="name")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the JSON Schema of the union of all algorithms; of one of them, its own."""
+        if cls is not AlgorithmConfig:
+            return handler(schema)
+        from pydantic import TypeAdapter
+
+        union: Any = Annotated[Union[cls.kinds()], Field(discriminator="name")]  # noqa: UP007
+        return handler(TypeAdapter(union).core_schema)
+
+
+def _validated(name: str, value: Any, info: ValidationInfo) -> AlgorithmConfig:
+    kind = load(name)
+    if isinstance(value, kind):
+        return value
+    extra: ExtraValues | None = "ignore" if is_recorded(info) else None
+    return kind.model_validate(value, context=info.context, extra=extra)
 
 
 Fixed = Mapping[str, Any]

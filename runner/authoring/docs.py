@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.metrics import METRICS
-from runner.registry import FILE, Registry
+from runner.registry import Registry
+from runner.root import FILE
 from runner.rules import RULES
 from runner.rules.trainer import ELSEWHERE
 from runner.rules.trainer import IDLE as SPEC_IDLE

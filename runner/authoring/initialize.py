@@ -12,7 +12,8 @@ from pathlib import Path
 from runner.authoring.workflows import expression, forge_files, not_passed
 from runner.errors import OutsideError, Refused, RunnerError
 from runner.git.repository import Repository
-from runner.registry import FILE, Registry
+from runner.registry import Registry
+from runner.root import FILE
 from runner.spec.check import load_registry
 from runner.spec.tree import WorkTree
 from runner.storage.store import is_url

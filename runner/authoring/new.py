@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.errors import Refused
-from runner.registry import find_root
+from runner.root import find_root
 from runner.spec.experiment import NAME
 from runner.spec.fields import nearest
 from runner.spec.load import TAKEN, Specs, is_base, path_of

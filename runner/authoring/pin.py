@@ -14,7 +14,8 @@ from typing import NamedTuple
 from runner.authoring.hub import find_revision, is_pinned
 from runner.errors import Refused, RunnerError
 from runner.findings import Mark
-from runner.registry import FILE, Registry, find_root
+from runner.registry import Registry
+from runner.root import FILE, find_root
 from runner.spec import edit
 from runner.spec.check import load_registry
 from runner.spec.experiment import TRAINER_NAMES, parse_trainer

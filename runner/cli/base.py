@@ -11,6 +11,7 @@ import click
 from runner import __version__, screen
 
 if TYPE_CHECKING:
+    from runner.git.repository import Repository
     from runner.workspace import Workspace
 
 MODULES = ("specs", "runs", "looking", "ci", "datasets", "rewards", "money", "upkeep")
@@ -81,6 +82,16 @@ def cli(
     screen.use_colour(context.color)
     screen.keep_quiet(quiet)
     screen.log_to_standard_error(verbose)
+
+
+def begin_registry(context: click.Context, revision: str | None) -> Repository:
+    """Return the repository of the registry, of which git has begun to read what a plan asks."""
+    from runner.git.repository import Repository
+    from runner.root import find_root
+
+    repository = Repository(find_root(context.obj))
+    repository.begin(revision)
+    return repository
 
 
 def open_registry(context: click.Context) -> Workspace:

@@ -8,6 +8,7 @@ import click
 
 from runner import screen
 from runner.cli.base import (
+    begin_registry,
     cli,
     json_option,
     launcher_of,
@@ -120,7 +121,11 @@ def plan(
     as_json: bool,
 ) -> int:
     """Show what apply would do, each run with its reason."""
-    workspace = open_registry(context)
+    repository = begin_registry(context, head)
+
+    from runner.workspace import workspace_of
+
+    workspace = workspace_of(repository)
     workspace.look_ahead(head)
 
     from runner.planning.asked import plan_here

@@ -6,7 +6,6 @@ and without asking anybody. Format: skypilot-org/skypilot-catalog, README.md.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -64,6 +63,8 @@ def _offer(file: Path, gpu: str, count: int) -> Offer | None:
 
 def _rows(file: Path, gpu: str, count: int) -> Iterator[dict[str, str]]:
     """Yield the machines with exactly `count` of `gpu`; most lines are passed over unparsed."""
+    import csv
+
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             header = next(lines, "")

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from runner.errors import OutsideError
-from runner.git.process import GitProcess
+from runner.git.process import GitProcess, widen
 
 _TOGETHER = 16 * 1024
 """So many bytes of names are asked for at once: what fits into a pipe blocks nobody."""
@@ -38,6 +38,26 @@ class Objects:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._lock = threading.Lock()
+        self._expected: list[str] = []
+        """Asked for already; what git answers to it has not been taken yet."""
+        self._early: dict[str, GitObject | None] = {}
+        """Answers that nobody has asked for yet."""
+
+    def begin(self) -> None:
+        """Start git, which takes as long as many answers, before anything is asked for."""
+        with self._lock:
+            self._running()
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Let git begin to read what `find` will be asked for by the same names, if it is not much.
+
+        Only for names that stand for the same object then: ids, and what begins with one.
+        """
+        with self._lock:
+            known = {*self._expected, *self._early}
+            new = [name for name in dict.fromkeys(names) if name not in known and "\n" not in name]
+            if sum(map(len, (*self._expected, *new))) <= _TOGETHER:
+                self._request(new)
 
     def one(self, name: str) -> GitObject | None:
         """Return the object of one name, None where there is none; see `find`."""
@@ -56,7 +76,7 @@ class Objects:
                 for part in _parts(name for name in names if name and "\n" not in name):
                     found.update(self._ask(part))
             except BaseException as error:
-                self._process = None  # what it answers next is not what is asked next
+                self._forget()  # what it answers next is not what is asked next
                 if not isinstance(error, BrokenPipeError | EOFError):
                     raise
                 raise OutsideError(
@@ -66,18 +86,34 @@ class Objects:
 
     def _ask(self, names: list[str]) -> Iterator[tuple[str, GitObject]]:
         process = self._running()
+        known = {*self._expected, *self._early}
+        self._request([name for name in names if name not in known])
+        while self._expected:
+            self._early[self._expected[0]] = _answer(process)
+            del self._expected[0]
+        for name in names:
+            found = self._early.pop(name)
+            if found:
+                yield name, found
+
+    def _request(self, names: list[str]) -> None:
+        process = self._running()
         assert process.stdin  # noqa: S101
         request = "".join(f"{name}\n" for name in names)
         process.stdin.write(request.encode("utf-8", "surrogateescape"))
         process.stdin.flush()
-        for name in names:
-            found = _answer(process)
-            if found:
-                yield name, found
+        self._expected += names
+
+    def _forget(self) -> None:
+        self._process = None
+        self._expected.clear()
+        self._early.clear()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid():
+            self._forget()
             self._process = self._git.start("cat-file", "--batch", errors=subprocess.DEVNULL)
+            widen(self._process)
             self._owner = os.getpid()
             weakref.finalize(self, _stop, self._process)
         return self._process

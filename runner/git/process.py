@@ -5,6 +5,7 @@ Every call has a deadline, asks nobody for a password and speaks English, whatev
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
@@ -24,6 +25,8 @@ NETWORK_SECONDS = 120.0
 """Deadline of a call that talks to a remote."""
 _ENDING_SECONDS = 2.0
 """What git has to end in, with the helpers that it has started, before it is killed."""
+_PIPE_BYTES = 2**20
+"""What Linux gives to a pipe at most, unless an administrator changes it."""
 
 _LOG = logging.getLogger(__name__)
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
@@ -127,7 +130,8 @@ class GitProcess:
         if not self._begun:
             weakref.finalize(self, _abandon, self._begun)
         if arguments not in self._begun:
-            self._begun[arguments] = self.start(*arguments)
+            self._begun[arguments] = process = self.start(*arguments)
+            widen(process)
 
     def call(self, *arguments: str, stdin: bytes = b"", seconds: float = LOCAL_SECONDS) -> Answer:
         """Call git and return its answer; raises OutsideError when git reports a failure."""
@@ -154,6 +158,13 @@ class GitProcess:
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     return {**inherited, **_ENVIRONMENT}
+
+
+def widen(process: subprocess.Popen[bytes]) -> None:
+    """Let git write ahead of its reader: the list of some ten thousand files fits."""
+    if process.stdout and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # an administrator allows less
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _abandon(begun: dict[tuple[str, ...], subprocess.Popen[bytes]]) -> None:

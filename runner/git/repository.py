@@ -7,7 +7,7 @@ in one process, by object id, because one `git show` per file costs a hundred ti
 from __future__ import annotations
 
 import contextlib
-import uuid
+import secrets
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,8 @@ CONTENT_FOLDERS = ("experiments", "reward", "data", "tools", "templates")
 
 
 _STATUS = ("status", "--porcelain", "-z", "--no-renames", "-uall")
+_DIFFERENCE = ("diff-tree", "-r", "-z", "--no-renames", "--name-status")
+_CONFIGURATION = ("config", "--list", "-z")
 _LISTING = ("ls-tree", "-r", "-z", "--full-tree")
 
 
@@ -122,15 +124,26 @@ class Repository:
         """Which commits changed what."""
         return History(self._git)
 
-    def look_ahead(self, revision: str | None) -> None:
-        """Let git begin to read what a plan of `revision` will ask; None: of the work tree.
+    def begin(self, revision: str | None) -> None:
+        """Let git begin with what a plan of `revision` will ask first; None: of the work tree.
 
         It works in processes of its own, while modules are loaded here.
         """
         if revision is None:
             self._git.begin(*_STATUS)
+        self._objects.begin()
+        self._git.begin(*_CONFIGURATION)
+
+    def look_ahead(self, revision: str | None, *, since: str | None) -> None:
+        """Let git begin to list the files of `revision`, and what differs from the commit `since`.
+
+        None: of what is checked out, and nothing.
+        """
         with contextlib.suppress(Refused):
-            self._git.begin(*_LISTING, self.resolve(revision or "HEAD"))
+            commit = self.resolve(revision or "HEAD")
+            self._git.begin(*_LISTING, commit)
+            if since and since != commit and self.reference(f"{since}^{{commit}}") == since:
+                self._git.begin(*_DIFFERENCE, since, commit)
 
     def uncommitted(self) -> list[str]:
         """Return every changed tracked path, and every untracked one that git does not ignore."""
@@ -151,8 +164,12 @@ class Repository:
 
     def git_config(self, key: str) -> str | None:
         """Return the value that git sees for `key`, or None."""
-        answer = self._git.ask("config", "--get", key)
-        return answer.text if answer.status == 0 else None
+        section, _, name = key.rpartition(".")
+        head, dot, subsection = section.partition(".")
+        wanted = f"{head.lower()}{dot}{subsection}.{name.lower()}"
+        settings = self._git.call(*_CONFIGURATION).text.split("\0")
+        pairs = dict(setting.partition("\n")[::2] for setting in settings)  # the last one counts
+        return pairs.get(wanted)
 
     def current_branch(self) -> str | None:
         """Return the branch that is checked out, None when HEAD is detached."""
@@ -195,14 +212,22 @@ class Repository:
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Let git begin to read the objects of these names, for `read_many` and `read_paths`.
+
+        Names are ids or `<commit>:<path>`. What a remote would have to send first is passed over.
+        """
+        if not self._promised:
+            with contextlib.suppress(BrokenPipeError):  # it is told when they are read
+                self._objects.expect(names)
+
     def _read_batch(self, names: Iterable[str]) -> dict[str, bytes]:
         found = self._objects.find(names)
         return {name: one.content for name, one in found.items() if one.kind == "blob"}
 
     def difference(self, one: str, other: str) -> Difference:
         """Return what differs between two commits or trees."""
-        options = ("-r", "-z", "--no-renames", "--name-status")
-        answer = self._git.call("diff-tree", *options, one, other)
+        answer = self._git.call(*_DIFFERENCE, one, other)
         fields = answer.text.split("\0")
         status = dict(zip(fields[1::2], fields[::2], strict=False))
         come_or_gone = frozenset(path for path, letter in status.items() if letter in ("A", "D"))
@@ -272,7 +297,7 @@ class Repository:
 
         Costs what the files cost, not what the tree does. Raises OutsideError when git fails.
         """
-        reference = f"refs/rollbook/outgoing/{uuid.uuid4().hex}"
+        reference = f"refs/rollbook/outgoing/{secrets.token_hex(16)}"
         stream = commit_stream(reference, parent, files, message)
         made = self._git.call("fast-import", "--quiet", "--done", stdin=stream).text
         self._git.call("update-ref", "-d", reference)
@@ -288,6 +313,7 @@ class CommitTree:
         self._repository = repository
         self._content: dict[str, bytes] = {}
         self._paths: dict[tuple[str, str], list[str]] = {}
+        self._since: dict[str, Difference] = {}
 
     @property
     def files(self) -> dict[str, Entry]:
@@ -298,6 +324,11 @@ class CommitTree:
     def _listing(self) -> dict[str, str]:
         # As git says it: of ten thousand files few are looked at.
         return self._repository.listing(self.commit)
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Let git begin to read the files at `paths`, which `read` will be asked for."""
+        oids = filter(None, map(self.blob, paths))
+        self._repository.expect(oid for oid in oids if oid not in self._content)
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of each object, read by one process; what was read is kept."""
@@ -345,9 +376,9 @@ class CommitTree:
         """Return what differs from `commit`; None when that is out of reach."""
         if commit == self.commit:
             return Difference(frozenset(), frozenset())
-        if not self._repository.obtain(commit):
-            return None
-        return self._repository.difference(commit, self.commit)
+        if commit not in self._since and self._repository.obtain(commit):
+            self._since[commit] = self._repository.difference(commit, self.commit)
+        return self._since.get(commit)
 
     def blob(self, path: str) -> str:
         """Return the blob id of the file at `path`; empty where there is none."""

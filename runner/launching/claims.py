@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from runner.launchers.base import Launcher
 from runner.launching.nonces import new_nonce
-from runner.ledger.branch import Draft
 from runner.ledger.documents import run_documents
+from runner.ledger.draft import Draft
 from runner.ledger.record import Attempt, RunRecord, now
 from runner.planning.actions import Launchable
 from runner.policy.ceilings import Take, expected

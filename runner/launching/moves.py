@@ -13,8 +13,9 @@ from runner.forges.base import Forge
 from runner.launchers.base import Launcher
 from runner.launching.candidates import next_of, opened_now, place
 from runner.launching.submission import Launched, submit_claimed
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import RunRecord
 from runner.planning.actions import Forced
 from runner.policy.ceilings import who_lifts

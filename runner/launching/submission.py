@@ -23,8 +23,8 @@ from runner.following.observation import name_of
 from runner.launchers.base import Launcher
 from runner.launching.nonces import is_untried, note_tried
 from runner.launching.tasks import Ground, Launch, ground, node_task, recorded_launch
-from runner.ledger.branch import Changes, Draft, Snapshot
-from runner.ledger.draft import told_of
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft, told_of
 from runner.ledger.record import Attempt, RunRecord, advance, now
 from runner.node.checkpoints import newest_complete
 from runner.node.task import NodeTask

@@ -12,21 +12,23 @@ Without a remote the local branch is the truth.
 from __future__ import annotations
 
 import random
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from runner.errors import OutsideError, Refused
 from runner.git.repository import Repository
-from runner.ledger.draft import Changes, Draft, record_files
-from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import ledger_json
 from runner.ledger.snapshot import ACTIVE, LINEAGE, Snapshot
 from runner.registry import LedgerSettings
 
-__all__ = ["Changes", "Draft", "ExperimentEntry", "Ledger", "Snapshot", "record_files"]
+if TYPE_CHECKING:
+    from runner.ledger.draft import Changes
 
-Step = Callable[[Snapshot], Changes]
+__all__ = ["Ledger", "Snapshot"]
+
+Step = Callable[[Snapshot], "Changes"]
 
 ATTEMPTS = 24
 """Lost races after which a transaction gives up."""
@@ -65,11 +67,16 @@ class Ledger:
 
     # Reading
 
-    def look_ahead(self) -> None:
-        """Let git begin to ask the remote where the ledger is, for the next `fetch`."""
+    def look_ahead(self) -> Snapshot | None:
+        """Let git begin to ask the remote where the ledger is, for the next `fetch`.
+
+        Returns the ledger as last seen by this clone, unverified; None where it never was.
+        """
+        known = self._known()
         if self._remote:
-            self._known_ahead = self._known()
+            self._known_ahead = known
             self._remote.look_ahead(self._reference)
+        return self._at(known) if known else None
 
     def exists(self) -> bool:
         """Return whether there is a branch of this name where the ledger belongs."""
@@ -219,7 +226,7 @@ class Ledger:
         # The token makes every commit unique: two processes that write the same in the same second
         # would otherwise make one commit, and both believe that it is theirs.
         subject = f"{message or 'Update the ledger'} [skip ci]"
-        text = f"{subject}\n\nTransaction: {uuid.uuid4().hex}\n"
+        text = f"{subject}\n\nTransaction: {secrets.token_hex(16)}\n"
         return self._repository.commit(parent, files, text)
 
     def _publish(self, new: str, old: str | None) -> str:

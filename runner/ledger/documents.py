@@ -8,6 +8,7 @@ from typing import Any
 from runner.ledger.record import folder, ledger_json
 from runner.ledger.snapshot import Snapshot
 from runner.spec.experiment import Experiment
+from runner.spec.section import RECORDED
 
 SPEC = "spec.json"
 IDENTITY = "identity.json"
@@ -40,7 +41,7 @@ def experiment_of(snapshot: Snapshot, run_id: str) -> Experiment:
 
 
 def _experiment(content: bytes) -> Experiment:
-    return Experiment.model_validate(json.loads(content), extra="ignore")
+    return Experiment.model_validate(json.loads(content), extra="ignore", context=RECORDED)
 
 
 def run_documents(run_id: str, spec: Experiment, payload: dict[str, Any]) -> dict[str, bytes]:

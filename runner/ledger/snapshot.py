@@ -62,6 +62,7 @@ class Snapshot:
         self._repository = repository
         self._home = home
         self._content: dict[str, bytes | None] = {}
+        self._expected: list[str] = []
         self._notes: dict[str, dict[str, Settled]] = {}
         self._short: dict[str, dict[str, Standing]] = {}
 
@@ -73,8 +74,23 @@ class Snapshot:
         """Return the bytes of the file at `path`, None when there is none."""
         return self.read_many([path]).get(path)
 
+    def expect(self, paths: Iterable[str]) -> None:
+        """Let git begin to read `paths`, which will be read: for few, as `read_shards` is."""
+        if self.commit:
+            new = [path for path in paths if path not in self._content]
+            self._repository.expect(f"{self.commit}:{path}" for path in new)
+            self._expected += new
+
+    def _take_expected(self) -> None:
+        """Keep what was expected all at once: git has read it together too."""
+        new, self._expected = self._expected, []
+        if self.commit and new:
+            self._content.update(dict.fromkeys(new))
+            self._content.update(self._repository.read_paths(self.commit, new))
+
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of those `paths` that are there, all read by one process."""
+        self._take_expected()
         wanted = list(dict.fromkeys(paths))
         new = [path for path in wanted if path not in self._content]
         if self.commit and new:
@@ -86,6 +102,7 @@ class Snapshot:
 
     def read_shards(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return `read_many` of paths in folders of their own: none of them is listed for it."""
+        self._take_expected()
         wanted = list(paths)
         new = [path for path in wanted if path not in self._content]
         if self.commit and new:

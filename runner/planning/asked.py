@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner import screen
 from runner.errors import OutsideError, Refused
 from runner.git.repository import CommitTree
 from runner.ledger.branch import Snapshot
-from runner.planning.merging import plan_merge
-from runner.planning.planned import Planned, plan_tree
+from runner.planning.reading import begin_to_read
 from runner.planning.trees import ChangedTree
-from runner.registry import FILE
+from runner.root import FILE
 from runner.spec.experiment import NAME
 from runner.spec.load import is_base, path_of
 from runner.spec.tree import Tree
 from runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from runner.planning.planned import Planned
 
 
 def plan_here(
@@ -30,10 +33,16 @@ def plan_here(
     commit = repository.resolve(head or "HEAD")
     snapshot = newest_snapshot(workspace)
     if base is not None:
+        from runner.planning.merging import plan_merge
+
         planned = plan_merge(workspace, snapshot, repository.resolve(base), commit)
         return _only(planned, only)
     uncommitted = head is None and repository.is_dirty()
     tree = _tree(workspace, commit, head=head, uncommitted=uncommitted)
+    begin_to_read(tree, snapshot)
+    # Git reads while the rules are loaded.
+    from runner.planning.planned import plan_tree
+
     of_commit = None if uncommitted else commit
     planned = plan_tree(
         workspace, snapshot, tree, head=commit, commit=of_commit, uncommitted=uncommitted

@@ -15,7 +15,7 @@ from runner.planning.actions import Action, Plan, digest_of
 from runner.planning.moving import check_request
 from runner.planning.planned import Planned, plan_tree
 from runner.planning.settlement import Incomplete
-from runner.registry import FILE
+from runner.root import FILE
 from runner.spec.check import load_registry
 from runner.workspace import Workspace
 

@@ -12,7 +12,8 @@ from runner.errors import OutsideError, Refused
 from runner.git.repository import CommitTree, Repository
 from runner.ledger.branch import Ledger
 from runner.ledger.snapshot import Snapshot
-from runner.registry import FILE, Registry
+from runner.registry import Registry
+from runner.root import FILE
 from runner.spec.check import load_registry
 
 

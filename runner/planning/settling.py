@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import __version__
 from runner.git.repository import Difference
-from runner.ledger.draft import Draft
 from runner.ledger.settled import Settled, SettledRun, settled_path
 from runner.ledger.snapshot import Snapshot
 from runner.ledger.watermark import Readers, Watermark, readers_with
@@ -25,6 +25,9 @@ from runner.planning.trees import ObjectTree
 from runner.registry import Registry
 from runner.spec.load import experiment_names, name_of, path_of
 from runner.spec.tree import Tree
+
+if TYPE_CHECKING:
+    from runner.ledger.draft import Draft
 
 PROGRAM = ("algorithms", "datasets", "models", "rules", "spec", "trainers")
 """The packages that say which runs a spec stands for, and what is wrong with it."""

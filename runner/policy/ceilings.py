@@ -15,10 +15,10 @@ from runner.errors import Refused
 from runner.forges.base import Forge
 from runner.ledger.record import Attempt, now
 from runner.ledger.snapshot import Snapshot
-from runner.ledger.spending import launched_at, spent_so_far, total
 from runner.planning.actions import Action, Forced, Launchable, Plan, Use
 from runner.policy.trust import in_force
-from runner.registry import FILE, Policy, Registry
+from runner.registry import Policy, Registry
+from runner.root import FILE
 from runner.spec.experiment import Experiment
 from runner.workspace import Workspace
 
@@ -119,6 +119,8 @@ def uses_before(snapshot: Snapshot, policy: Policy, commit: str | None) -> tuple
     limits = {name: limit for name, limit in set_ones.items() if limit is not None}
     if not limits:
         return ()
+    from runner.ledger.spending import launched_at, spent_so_far, total
+
     month = total(spent_so_far(snapshot, now()).values())
     per_apply = any(name.endswith("_per_apply") for name in limits)
     merge = total(launched_at(snapshot, commit) if commit and per_apply else ())

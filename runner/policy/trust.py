@@ -15,7 +15,8 @@ from runner.errors import Refused
 from runner.git.repository import Repository
 from runner.ledger.snapshot import Snapshot
 from runner.policy.stricter import stricter
-from runner.registry import FILE, Policy, Registry
+from runner.registry import Policy, Registry
+from runner.root import FILE
 from runner.spec.check import load_registry
 from runner.spec.tree import MemoryTree
 

@@ -14,8 +14,9 @@ from runner import __version__, screen
 from runner.errors import EXIT_INCONCLUSIVE, EXIT_OUTSIDE, EXIT_RUN_FAILED
 from runner.launchers.base import Launcher
 from runner.launching.tasks import job_name
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
 from runner.ledger.documents import experiment_of
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import RunRecord, folder, ledger_json, now
 from runner.node.task import Evidence
 from runner.report.curves import Curves, read_curves

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from runner.findings import Finding
-from runner.registry import FILE
+from runner.root import FILE
 from runner.rules.base import Subject
 
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.findings import Finding
-from runner.registry import FILE
+from runner.root import FILE
 from runner.rules.base import Subject
 from runner.spec.resources import Candidate
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from runner.findings import Finding
-from runner.registry import FILE, Registry, is_of_forge
+from runner.registry import Registry, is_of_forge
+from runner.root import FILE
 from runner.rules.base import Subject
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from runner.findings import Finding
-from runner.registry import FILE
+from runner.root import FILE
 from runner.rules.base import Subject
 from runner.rules.raw import Raw, raw_keys
 from runner.spec.fields import nearest

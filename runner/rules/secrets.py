@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from runner.findings import Finding, Mark
@@ -50,13 +51,17 @@ KINDS = {
 }
 """Forms by what they are; a commit's or a digest's hexadecimal digits alone are none."""
 
-_ANY = re.compile("|".join(f"(?P<{name}>{kind.pattern})" for name, kind in KINDS.items()))
-
 _TRACES = (
-    *("hf_", "sk-", "akia", "asia", "gh", "glpat-", "aiza", "xox", "private key", "://"),
-    *("wandb", "key", "token", "passw"),
+    *("hf_", "sk-", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    *("glpat-", "aiza", "xox", "private key", "://", "wandb", "apikey", "api_key", "secretkey"),
+    *("secret_key", "accesstoken", "access_token", "authtoken", "auth_token", "passw"),
 )
 """In small letters, one of these stands in every line that has a secret: most have none."""
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{name}>{kind.pattern})" for name, kind in KINDS.items()))
 
 
 def in_plain_text(subject: Subject) -> Iterator[Finding]:
@@ -68,7 +73,7 @@ def in_plain_text(subject: Subject) -> Iterator[Finding]:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
             small = line.lower()
-            if any(trace in small for trace in _TRACES) and (match := _ANY.search(line)):
+            if any(trace in small for trace in _TRACES) and (match := _any().search(line)):
                 yield _finding(subject, Mark(path, number, match.start() + 1), match)
 
 

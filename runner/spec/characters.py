@@ -12,13 +12,19 @@ from runner.findings import Finding, Mark, at
 MAX_BYTES = 256 * 1024
 MAX_FINDINGS = 50
 
-_TAB = re.compile(r"^[ ]*(\t)", re.MULTILINE)
+_TAB = r"(?m)^[ ]*(\t)"
 # C0 and C1 controls except tab and line ends, line separators of other systems, byte order
 # marks, and the marks that reorder text on the screen (so that a review sees what is read).
-UNSEEN = re.compile(
+_UNSEEN = (
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ud800-\udfff\ufffe\uffff]"
 )
+
+
+def unseen(text: str) -> Iterator[re.Match[str]]:
+    """Yield the invisible characters of `text`: what can be printed is none."""
+    if not text.replace("\n", "").isprintable():
+        yield from re.finditer(_UNSEEN, text)
 
 
 def decode(text: bytes, path: str) -> str:
@@ -46,10 +52,10 @@ def _not_utf8(text: bytes, position: int, path: str) -> InvalidSpec:
 
 
 def _unreadable(text: str, path: str) -> Iterator[Finding]:
-    for match in UNSEEN.finditer(text):
+    for match in unseen(text):
         message = f"an invisible character, U+{ord(match[0]):04X}, stands here"
         yield at(_mark(text, match.start(), path), "", "spec.syntax", message, "delete it")
-    for match in _TAB.finditer(text):
+    for match in re.finditer(_TAB, text) if "\t" in text else ():
         mark = _mark(text, match.start(1), path)
         yield at(mark, "", "spec.syntax", "a tab indents this line", "indent with spaces")
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from runner.errors import InvalidSpec, Refused
 from runner.findings import Finding
-from runner.registry import FILE, Registry
+from runner.registry import Registry
+from runner.root import FILE
 from runner.spec.expand import MarkedRun, expand, validate_base
 from runner.spec.experiment import Experiment, Run
 from runner.spec.explain import explain

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from runner.algorithms import Algorithm
+from runner.algorithms.base import AlgorithmConfig
 from runner.metrics import check_name
 from runner.spec.expectation import Expectation
 from runner.spec.resources import Budget, Resources
@@ -200,7 +200,9 @@ class Experiment(Section):
         description="Container image by digest; overrides the one of registry.yaml.",
     )
     model: Model | None = Field(default=None, description="The weights that training starts from.")
-    algorithm: Algorithm | None = Field(default=None, description="What is optimized, and how.")
+    algorithm: AlgorithmConfig | None = Field(
+        default=None, description="What is optimized, and how."
+    )
     data: Data | None = Field(default=None, description="Datasets.")
     reward: RewardName | None = Field(
         default=None, description="Reward function as <file of the repository>:<function>."

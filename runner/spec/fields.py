@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runner.spec.node import Path
+from runner.spec.section import Section
 
 Model = type[BaseModel]
 
@@ -89,6 +90,8 @@ def members(annotation: Any) -> Iterator[Any]:
     elif origin in (Union, UnionType):
         for member in get_args(annotation):
             yield from members(member)
+    elif isinstance(annotation, type) and issubclass(annotation, Section):
+        yield from annotation.kinds()
     else:
         yield annotation
 

@@ -19,6 +19,10 @@ from pydantic_core import PydanticCustomError
 FROM_FILE = {"from_file": True}
 """Validation context of what a person wrote: forms that only the runner writes are refused."""
 
+RECORDED = {"recorded": True}
+"""Validation context of what a runner wrote, maybe an earlier one: keys that the format has lost
+since are passed over. Give `extra="ignore"` with it, which does not reach into an algorithm."""
+
 _DURATION = re.compile(r"(\d+)(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -29,6 +33,11 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
     )
+
+    @classmethod
+    def kinds(cls) -> tuple[type[Section], ...]:
+        """Return the classes that a value of this type may be of: this one, as a rule."""
+        return (cls,)
 
 
 S = TypeVar("S", bound=Section)
@@ -51,6 +60,11 @@ def fault(key: str, message: str, cure: str) -> PydanticCustomError:
 def is_from_file(info: ValidationInfo) -> bool:
     """Whether the value that is checked was written by a person."""
     return bool(info.context and info.context.get("from_file"))
+
+
+def is_recorded(info: ValidationInfo) -> bool:
+    """Whether the value that is checked was written by a runner: see `RECORDED`."""
+    return bool(info.context and info.context.get("recorded"))
 
 
 def parse_duration(text: object) -> object:

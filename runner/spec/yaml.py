@@ -17,7 +17,7 @@ from yaml import events
 from runner.errors import InvalidSpec
 from runner.findings import Finding, Mark, at
 from runner.spec import syntax
-from runner.spec.characters import MAX_FINDINGS, UNSEEN, decode
+from runner.spec.characters import MAX_FINDINGS, decode, unseen
 from runner.spec.node import Marks, Node, Path, Scalar, data, dotted
 from runner.spec.scalars import BadScalar, resolve, shown
 
@@ -179,7 +179,7 @@ class _Builder:
                 value = resolve(event.value)
             except BadScalar as bad:
                 self._refuse(mark, bad.message, bad.cure, bad.rule)
-        elif event.style == '"' and (match := UNSEEN.search(event.value)):
+        elif event.style == '"' and (match := next(unseen(event.value), None)):
             message = f"the text holds an invisible character, U+{ord(match[0]):04X}"
             self._refuse(mark, message, "take its escape out")
         self._take_scalar_value(value, mark, plain, event.value)

@@ -14,6 +14,7 @@ from runner.node.job import TASK
 from runner.node.task import Evidence, NodeTask, Result
 from runner.node.whereabouts import Whereabouts, read_whereabouts, stays
 from runner.report.curves import Curves, kept_curves, read_curves
+from runner.spec.section import RECORDED
 from runner.storage.store import RunStore, open_store
 from runner.workspace import Workspace
 
@@ -100,7 +101,9 @@ class AttemptFolder:
         Keys that the format has lost since are passed over: a run outlives versions of the runner.
         """
         data = self.read(TASK)
-        return NodeTask.model_validate_json(data, extra="ignore") if data else None
+        if not data:
+            return None
+        return NodeTask.model_validate_json(data, extra="ignore", context=RECORDED)
 
     def whereabouts(self) -> list[Whereabouts]:
         """Return where each epoch was, oldest first; those that did not say are left out."""

@@ -14,7 +14,8 @@ from types import TracebackType
 from runner import screen
 from runner.errors import RunnerError
 from runner.forges.base import Forge, Status
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.outbox import Event, OpenNote, Outbox, put_outbox, read_outbox
 from runner.planning.actions import Plan
 from runner.policy.trust import in_force

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from runner.ledger.branch import ExperimentEntry, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.entry import ExperimentEntry
 from runner.ledger.outbox import Outbox
 from runner.ledger.record import RunRecord
 from runner.report.progress import ProgressRow, row_of

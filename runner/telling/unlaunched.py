@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from runner.forges.base import StatusState
 from runner.git.repository import Repository
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.outbox import Event, Note, OpenNote, Outbox, put_outbox, read_outbox
 from runner.planning.actions import Action, Plan
 from runner.report.statuses import cut

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.algorithms.base import Terms
 from runner.spec.experiment import Experiment, Run
-from runner.trainers import overrides, verl_metrics, verl_ppo, verl_refusals, verl_sft
+from runner.trainers import overrides, verl_ppo, verl_refusals, verl_sft
 from runner.trainers.base import (
     Command,
     Layout,
@@ -66,6 +66,8 @@ class VerlTrainer:
 
     def canonical(self, values: Mapping[str, float], run: Run) -> dict[str, float]:
         """Translate verl's names by the table in `verl_metrics`."""
+        from runner.trainers import verl_metrics
+
         return verl_metrics.canonical(values)
 
     def checkpoints(self, folder: Path) -> Iterator[SavedCheckpoint]:

@@ -1,19 +1,20 @@
 """What every algorithm stands for, held against what its paper or verl's example says."""
 
 import importlib
+import json
 import re
-from typing import Any, get_args
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from runner.algorithms import Algorithm
-from runner.algorithms.base import AlgorithmConfig, Terms
+from runner.algorithms import CLASSES, load
+from runner.algorithms.base import Terms
+from runner.spec.experiment import Experiment
+from runner.spec.section import RECORDED, Section
 
-CLASSES: dict[str, type[AlgorithmConfig]] = {
-    get_args(model.model_fields["name"].annotation)[0]: model
-    for model in get_args(get_args(Algorithm)[0])
-}
 K1_IN_REWARD = {"in_": "reward", "coefficient": 0.001, "estimator": "k1"}
 CLIP = {"low": 0.2, "high": 0.2}
 # What differs from the defaults of Terms.
@@ -82,14 +83,21 @@ EXPECTED: dict[str, dict[str, Any]] = {
 STAGES = {"sft": "sft", "dpo": "preference"}
 
 
+def plain(terms: Terms) -> dict[str, Any]:
+    return {
+        key: value.model_dump() if isinstance(value, Section) else value
+        for key, value in terms._asdict().items()
+    }
+
+
 def terms_of(name: str, **fields: Any) -> Terms:
-    return CLASSES[name].model_validate({"name": name, **fields}).terms()
+    return load(name).model_validate({"name": name, **fields}).terms()
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_the_defaults_are_those_that_were_vetted(name):
-    terms = terms_of(name).model_dump()
-    usual = Terms(stage=STAGES.get(name, "rl")).model_dump()
+    terms = plain(terms_of(name))
+    usual = plain(Terms(stage=STAGES.get(name, "rl")))
     assert {key: terms[key] for key in terms if terms[key] != usual[key]} == EXPECTED[name]
     assert terms["stage"] == usual["stage"]
 
@@ -108,7 +116,7 @@ def test_every_algorithm_is_expected_and_none_besides():
      ("grpo", "Group Relative Policy Optimization"), ("dr_grpo", "GRPO Done Right")],
 )  # fmt: skip
 def test_names_are_expanded_rightly(name, full):
-    assert (CLASSES[name].model_fields["name"].description or "").startswith(full)
+    assert (load(name).model_fields["name"].description or "").startswith(full)
 
 
 @pytest.mark.parametrize("name", sorted({*CLASSES} - {"sft"}))
@@ -132,7 +140,7 @@ def test_its_source_is_cited(name):
 def test_a_section_that_is_written_in_part_keeps_the_algorithms_own_defaults(
     name, section, said, expected
 ):
-    config = CLASSES[name].model_validate({"name": name, section: said})
+    config = load(name).model_validate({"name": name, section: said})
     assert getattr(config, section).model_dump() == expected
 
 
@@ -149,3 +157,37 @@ def test_a_group_of_one_is_refused_where_answers_are_compared():
                 terms_of(name, group_size=1)
     grouped = {name for name in CLASSES if terms_of(name).is_grouped}
     assert {*CLASSES} - grouped == {"sft", "dpo", "ppo", "remax", "reinforce_plus_plus"}
+
+
+SPEC = {
+    "apiVersion": "rollbook/v1",
+    "trainer": "verl==0.9.1",
+    "model": {"path": "some/model"},
+    "data": {"train": "data/a.parquet"},
+    "training": {"steps": 1, "batch_size": 8, "learning_rate": 1e-6},
+}
+
+
+def test_what_a_recorded_algorithm_has_that_the_format_has_lost_is_passed_over():
+    spec = {**SPEC, "algorithm": {"name": "grpo", "group_size": 4, "lost": {"x": 1}}}
+    with pytest.raises(ValidationError, match=r"algorithm\.grpo\.lost"):
+        Experiment.model_validate(spec, extra="ignore")
+    recorded = Experiment.model_validate(spec, extra="ignore", context=RECORDED)
+    assert recorded.model_dump()["algorithm"]["group_size"] == 4
+    assert "lost" not in recorded.model_dump()["algorithm"]
+    again = Experiment.model_validate_json(recorded.model_dump_json(by_alias=True))
+    assert again == recorded
+
+
+def test_only_the_algorithm_that_a_spec_names_is_loaded():
+    code = (
+        "import json, sys\n"
+        "from runner.spec.experiment import Experiment\n"
+        "Experiment.model_validate(json.loads(sys.argv[1]))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('runner.algorithms.')))\n"
+    )
+    spec = json.dumps({**SPEC, "algorithm": {"name": "sft"}})
+    done = subprocess.run(
+        [sys.executable, "-c", code, spec], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["runner.algorithms.base", "runner.algorithms.sft"]

@@ -10,7 +10,7 @@ from real_git import MakeRepository
 from runner import screen
 from runner.forecast.lines import duration, lines, text
 from runner.forecast.span import Span
-from runner.ledger.branch import Draft
+from runner.ledger.draft import Draft
 from runner.ledger.prices import PATH, PriceList, Quote
 from runner.planning.actions import Action
 

@@ -8,7 +8,8 @@ from planned_registry import SPEC, PlannedRegistry
 from real_git import MakeRepository
 
 from runner.forecast.signal import share_without_signal, size_for
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import folder
 
 GROUPED = SPEC.replace("revision: 060db6499f32", "revision: 0123456789ab")

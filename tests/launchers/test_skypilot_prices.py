@@ -21,7 +21,7 @@ from runner.errors import OutsideError
 from runner.launchers.skypilot import prices
 from runner.launchers.skypilot.prices import Question, ask, keep_prices, questions
 from runner.launchers.skypilot.records import About, Offer
-from runner.ledger.branch import Draft
+from runner.ledger.draft import Draft
 from runner.ledger.prices import PATH, PriceList, Quote, read_prices
 from runner.spec.resources import Candidate, Resources
 

@@ -17,7 +17,8 @@ from runner.following.observation import name_of
 from runner.launchers.base import JobStatus
 from runner.launching.nonces import note_tried
 from runner.launching.submission import Launched, submit_claimed
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import Attempt, now
 from runner.node.task import NodeTask
 

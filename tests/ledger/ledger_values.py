@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.git.repository import Repository
-from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.branch import Ledger, Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Attempt, RunRecord
 from runner.registry import LedgerSettings

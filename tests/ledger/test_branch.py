@@ -14,7 +14,8 @@ from real_git import MakeOriginAndClones, MakeRepository, commit_files, git
 from runner.errors import OutsideError, Refused
 from runner.git.repository import Repository
 from runner.ledger import branch
-from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.branch import Ledger, Snapshot
+from runner.ledger.draft import Changes, Draft
 
 Clones = tuple[Path, list[Path]]
 

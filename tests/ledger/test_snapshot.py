@@ -10,7 +10,9 @@ from ledger_values import make_attempt, make_record, put
 
 from runner.errors import Refused
 from runner.git.process import GitProcess
-from runner.ledger.branch import Draft, ExperimentEntry, Ledger, Snapshot
+from runner.ledger.branch import Ledger, Snapshot
+from runner.ledger.draft import Draft
+from runner.ledger.entry import ExperimentEntry
 
 
 def entry(name: str, *runs: str) -> ExperimentEntry:

@@ -6,7 +6,8 @@ import pytest
 from ledger_values import make_record, put
 
 from runner.errors import Refused
-from runner.ledger.branch import Draft, Ledger
+from runner.ledger.branch import Ledger
+from runner.ledger.draft import Draft
 from runner.ledger.record import RunRecord, advance
 from runner.ledger.spending import (
     Spent,

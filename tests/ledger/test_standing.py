@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from ledger_values import make_attempt, make_record, put
 
-from runner.ledger.branch import Changes, Ledger, Snapshot
-from runner.ledger.draft import told_of
+from runner.ledger.branch import Ledger, Snapshot
+from runner.ledger.draft import Changes, told_of
 from runner.ledger.record import advance
 from runner.ledger.standing import Standing, standing_path
 

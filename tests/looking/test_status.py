@@ -12,7 +12,8 @@ from real_git import MakeRepository
 
 from runner.__main__ import run
 from runner.cli import cli
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.entry import ExperimentEntry
 from runner.ledger.record import Judgement
 from runner.ledger.standing import standing_path

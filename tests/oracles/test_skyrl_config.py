@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from trainer_oracle import Oracle
 
-from runner.algorithms import Algorithm
+from runner.algorithms import CLASSES
 from runner.spec.experiment import Experiment, Run
 from runner.trainers import TRAINERS
 from runner.trainers.base import Layout
@@ -34,8 +34,6 @@ SPEC: dict[str, Any] = {
     "training": TRAINING,
     "resources": {"accelerators": "H100:8"},
 }
-ALGORITHMS = [one.model_fields["name"].annotation for one in get_args(get_args(Algorithm)[0])]
-NAMES = [get_args(annotation)[0] for annotation in ALGORITHMS]
 
 
 def grpo(**changes: Any) -> dict[str, Any]:
@@ -96,7 +94,7 @@ def run_of(**changes: Any) -> Run:
 def candidates() -> dict[str, Run]:
     """Return a run of each algorithm on one node and two, and of each variant of GRPO."""
     runs = {name: run_of(**changes) for name, changes in VARIANTS.items()}
-    for name in NAMES:
+    for name in CLASSES:
         for nodes in (1, 2):
             resources = {"accelerators": "H100:8", "nodes": nodes}
             runs[f"{name} on {nodes}"] = run_of(algorithm={"name": name}, resources=resources)

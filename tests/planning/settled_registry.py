@@ -6,7 +6,7 @@ from planned_registry import SPEC, PlannedRegistry
 
 from runner.apply import claim
 from runner.launchers.local import LocalLauncher
-from runner.ledger.branch import Changes
+from runner.ledger.draft import Changes
 from runner.ledger.watermark import Watermark
 from runner.planning.actions import Forced, Plan
 from runner.planning.asked import plan_here

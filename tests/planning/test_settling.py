@@ -16,7 +16,7 @@ from settled_registry import (
     verbs,
 )
 
-from runner.ledger.branch import Changes
+from runner.ledger.draft import Changes
 from runner.ledger.settled import Settled, read_settled, settled_json, settled_path
 from runner.ledger.standing import standing_path
 from runner.ledger.watermark import WATERMARK

@@ -17,7 +17,7 @@ from settled_registry import (
     verbs,
 )
 
-from runner.ledger.branch import Changes
+from runner.ledger.draft import Changes
 from runner.ledger.settled import settled_path
 from runner.ledger.watermark import FEW, READERS, WATERMARK, watermark_json
 from runner.planning.actions import Forced

@@ -33,7 +33,7 @@ from walk_files import BEGIN, NAMES, OTHERS, SPECS
 from runner.apply import claim
 from runner.errors import Refused
 from runner.launchers.local import LocalLauncher
-from runner.ledger.branch import Draft
+from runner.ledger.draft import Draft
 from runner.ledger.record import Attempt, RunRecord, advance
 from runner.planning import settling
 from runner.planning.actions import Forced, Plan

@@ -33,7 +33,8 @@ from real_git import commit_files, git
 from runner.errors import Refused
 from runner.launching.candidates import opened
 from runner.ledger import branch
-from runner.ledger.branch import Changes, Draft, Ledger, Snapshot
+from runner.ledger.branch import Ledger, Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.record import Attempt, Outcome, RunRecord, State, advance
 
 CLONES = 3

@@ -211,7 +211,7 @@ from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from counting_runner import count_races
 from ledger_values import make_ledger
-from runner.ledger.branch import Changes
+from runner.ledger.draft import Changes
 count_races(Path(sys.argv[2]))
 ledger, name = make_ledger(Path(sys.argv[1])), sys.argv[2].rpartition("/")[2]
 for _ in range(int(sys.argv[3])):

@@ -14,17 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from runner.algorithms import Algorithm
+from runner.algorithms import CLASSES, load
 from runner.registry import Registry
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment
 from runner.spec.resolve import ResolvedRun, Resolver
 from runner.spec.tree import MemoryTree
 
-ALGORITHMS: dict[str, type[BaseModel]] = {
-    get_args(model.model_fields["name"].annotation)[0]: model
-    for model in get_args(get_args(Algorithm)[0])
-}
+ALGORITHMS: dict[str, type[BaseModel]] = {name: load(name) for name in CLASSES}
 """The class of every algorithm by its name."""
 IMAGE = "registry.example/verl@sha256:" + "1" * 64
 OTHER_IMAGE = "mirror.example/verl@sha256:" + "2" * 64

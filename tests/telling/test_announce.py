@@ -20,7 +20,8 @@ from told_registry import (
 from runner.errors import OutsideError
 from runner.forges.base import NotPermitted
 from runner.forges.none import NoForge
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.outbox import OUTBOX, Outbox
 from runner.report.publish import published_files
 from runner.telling.cadence import FILE

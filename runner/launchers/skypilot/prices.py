@@ -18,7 +18,8 @@ from runner.errors import RunnerError
 from runner.forecast import gpus
 from runner.launchers.skypilot.client import Client
 from runner.launchers.skypilot.records import Offer
-from runner.ledger.branch import Changes, Draft, Snapshot
+from runner.ledger.branch import Snapshot
+from runner.ledger.draft import Changes, Draft
 from runner.ledger.prices import PATH, PriceList, Quote, read_prices
 from runner.ledger.record import now
 from runner.spec.check import load_experiments

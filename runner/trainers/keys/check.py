@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
 from runner.spec.fields import nearest
@@ -271,6 +270,8 @@ def _meant(key: str, entry: EntryPoint) -> Iterator[str]:
 
 def _respelled(parts: list[str], entry: EntryPoint) -> str | None:
     """Return the key whose every part is, or is spelled nearly like, that of `parts`."""
+    from difflib import get_close_matches
+
     above = ""
     for part in parts:
         below = {

@@ -8,6 +8,7 @@ written here, per version. A version without notes is checked by its schema alon
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 
@@ -35,9 +36,14 @@ class Notes(NamedTuple):
     """Types that code takes besides the annotated one."""
 
 
+NOTED = ("verl", "skyrl", "trl")
+"""Trainers with notes, each in a module of its name."""
+
+
 def notes_on(name: str, version: str, entry: str) -> Notes:
     """Return the notes on an entry point; empty where there are none."""
-    from runner.trainers.keys.notes import skyrl, trl, verl
-
-    tables = {"verl": verl.NOTES, "skyrl": skyrl.NOTES, "trl": trl.NOTES}
-    return tables.get(name, {}).get(version, {}).get(entry, Notes())
+    if name not in NOTED:
+        return Notes()
+    table = import_module(f"{__name__}.{name}").NOTES
+    found: Notes = table.get(version, {}).get(entry, Notes())
+    return found
