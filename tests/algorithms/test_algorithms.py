@@ -164,7 +164,7 @@ SPEC = {
     "trainer": "verl==0.9.1",
     "model": {"path": "some/model"},
     "data": {"train": "data/a.parquet"},
-    "training": {"steps": 1, "batch_size": 8, "learning_rate": 1e-6},
+    "training": {"steps": 1, "prompts_per_step": 8, "learning_rate": 1e-6},
 }
 
 
