@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import Refused
 from runner.findings import Finding
@@ -198,7 +198,7 @@ def _share(runs: list[Launchable]) -> Iterator[Launchable]:
             yield run
             continue
         reason = f"{SHARED} {first.action.experiment}, launched once"
-        shared = run.action.model_copy(update={"action": "keep", "reason": reason, "changes": ()})
+        shared = run.action._replace(action="keep", reason=reason, changes=())
         yield run._replace(action=shared)
 
 
@@ -214,10 +214,10 @@ def _foresee(runs: Iterable[Launchable], foresight: Foresight) -> Iterator[Launc
 
 def _foreseen(action: Action, run: Run, foresight: Foresight) -> Action:
     forecast, hints = foresight.of(run)
-    update: dict[str, Any] = {"forecast": forecast, "findings": (*action.findings, *hints)}
-    if forecast:
-        update |= {"gpu_hours": forecast.gpu_hours, "cost": forecast.cost}
-    return action.model_copy(update=update)
+    told = action._replace(forecast=forecast, findings=(*action.findings, *hints))
+    if forecast is None:
+        return told
+    return told._replace(gpu_hours=forecast.gpu_hours, cost=forecast.cost)
 
 
 def _orphans(
@@ -279,6 +279,7 @@ def _held_without_input(
         experiment=experiment.name,
         run_id=None,
         seed=None,
+        point={},
         action="hold",
         reason=f"{lacking[0]} has not been made; dvc repro {lacking[1]}   and commit dvc.lock",
         trainer=spec.trainer,
@@ -292,6 +293,7 @@ def _refusal(name: str, findings: tuple[Finding, ...]) -> Action:
         experiment=name,
         run_id=None,
         seed=None,
+        point={},
         action="refuse",
         reason=first.message,
         findings=findings,

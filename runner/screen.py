@@ -150,7 +150,7 @@ def print_plan(plan: Plan) -> None:
             for line in lines(action.forecast, action.gpu_hours, action.cost, action.launcher):
                 _echo(click.style(f"           {line}", dim=True))
     _print_bad_ends(plan)
-    kept = plan.count("keep")
+    kept = plan.number_of("keep")
     if kept and doing:
         state = "as it is" if kept == 1 else "as they are"
         _echo(click.style(f"  keep     {count(kept, 'run')} {state}", dim=True))
@@ -187,7 +187,7 @@ def _shares_forecast(action: Action, other: Action | None) -> bool:
 def headline(plan: Plan) -> str:
     """Return the plan in one line."""
     parts = []
-    if launches := plan.count("launch"):
+    if launches := plan.number_of("launch"):
         parts.append(f"launches {count(launches, 'run')}{_sums(plan)}")
     names: dict[Verb, str] = {
         "wait": "waits for another run",
@@ -196,10 +196,12 @@ def headline(plan: Plan) -> str:
         "orphan": "orphaned",
         "refuse": "refused",
     }
-    parts += [f"{number} {text}" for verb, text in names.items() if (number := plan.count(verb))]
+    parts += [
+        f"{number} {text}" for verb, text in names.items() if (number := plan.number_of(verb))
+    ]
     state = " (uncommitted work tree)" if plan.uncommitted else ""
     if not parts:
-        return f"Nothing to do: {count(plan.count('keep'), 'run')} as planned{state}"
+        return f"Nothing to do: {count(plan.number_of('keep'), 'run')} as planned{state}"
     return f"Plan{state}: {', '.join(parts)}"
 
 

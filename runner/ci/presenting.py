@@ -62,18 +62,18 @@ def tell(forge: Forge, plan: Plan, shown: Presentation, *, checks_rewards: bool 
     toolkit.annotate(list(dict.fromkeys(found)))
     toolkit.summarize(whole)
     toolkit.set_output("rewards", "true" if checks_rewards else "false")
-    toolkit.set_output("refused", "true" if plan.count("refuse") else "false")
+    toolkit.set_output("refused", "true" if plan.number_of("refuse") else "false")
     if shown.artifact is not None:
         shown.artifact.mkdir(parents=True, exist_ok=True)
         (shown.artifact / "plan.md").write_text(whole)
-        content = json.dumps(plan.whole().model_dump(mode="json"), indent=1, ensure_ascii=False)
+        content = json.dumps(plan.document(), indent=1, ensure_ascii=False)
         (shown.artifact / "plan.json").write_text(f"{content}\n")
     show(forge, plan, shown)
 
 
 def show(forge: Forge, plan: Plan, shown: Presentation) -> None:
     """Put the plan into the request's one comment, and into its status."""
-    state: StatusState = "failure" if plan.count("refuse") else "success"
+    state: StatusState = "failure" if plan.number_of("refuse") else "success"
     about = shown.about
     request = Request(about.number, about.head, about.base)
     line = headline(plan, about.owners)

@@ -47,7 +47,7 @@ def plan_event(workspace: Workspace, artifact: Path | None) -> int:
     tell(forge, merged.plan, Presentation(about, prefix, artifact), checks_rewards=checked)
     with toolkit.commands_stopped():
         screen.print_plan(merged.plan)
-    return EXIT_REFUSED if merged.plan.count("refuse") else 0
+    return EXIT_REFUSED if merged.plan.number_of("refuse") else 0
 
 
 def report_rewards(workspace: Workspace, result: Path) -> int:

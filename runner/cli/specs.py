@@ -138,12 +138,12 @@ def plan(
 
         markdown.write_text(whole_plan(result.whole(), about_plan(planned)))
     if as_json:
-        screen.print_json(result.whole().model_dump(mode="json"))
+        screen.print_json(result.document())
     else:
         screen.print_plan(result)
-    if result.count("refuse"):
+    if result.number_of("refuse"):
         return EXIT_REFUSED
-    busy = any(result.count(verb) for verb in ("launch", "hold", "stale", "wait", "orphan"))
+    busy = any(result.number_of(verb) for verb in ("launch", "hold", "stale", "wait", "orphan"))
     return EXIT_SOMETHING_TO_DO if exit_code and busy else 0
 
 

@@ -19,7 +19,6 @@ from runner.ledger.prices import PriceList, Quote, Wanted, quotes_for
 from runner.node.rate import Rate
 from runner.spec.infra import is_within
 from runner.spec.resources import Candidate, Resources
-from runner.spec.section import Section
 
 READ = "2026-11-21"
 NEBIUS = "catalogs/v8/nebius/vms.csv at 0082b043"
@@ -59,7 +58,7 @@ _FETCHED = "prices of the catalogs that SkyPilot fetched here on"
 _READ = "prices of SkyPilot's catalogs, read"
 
 
-class Cost(Section):
+class Cost(NamedTuple):
     """What a run costs, if its GPUs are rented."""
 
     low: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import NamedTuple
 
 from runner.forecast.cost import Cost, Priced, cost
 from runner.forecast.duration import run_seconds
@@ -15,13 +15,12 @@ from runner.ledger.prices import PriceList
 from runner.models.facts import Models
 from runner.spec.cards import Cards
 from runner.spec.experiment import Experiment
-from runner.spec.section import Section
 from runner.trainers.base import steps_planned
 
 HOUR = 3600.0
 
 
-class Memory(Section):
+class Memory(NamedTuple):
     """Memory of one GPU, in GiB: an upper bound, not measured."""
 
     peak: float
@@ -34,7 +33,7 @@ class Memory(Section):
     """Every phase with its parts."""
 
 
-class Store(Section):
+class Store(NamedTuple):
     """What a run writes, in GiB."""
 
     checkpoint: float
@@ -51,7 +50,7 @@ class Store(Section):
     """The most that one node's disk holds."""
 
 
-class Forecast(Section):
+class Forecast(NamedTuple):
     """What one run is expected to take."""
 
     batch: str
@@ -61,9 +60,8 @@ class Forecast(Section):
     """Wall-clock time; null where neither an earlier run nor the model of throughput tells."""
     basis: str
     """What `hours` comes from; without hours, what is not known."""
-    gpu_hours: Span | None = Field(exclude=True)
-    cost: Cost | None = Field(exclude=True)
-    """Both stand beside the forecast in the plan."""
+    gpu_hours: Span | None
+    cost: Cost | None
     prices: str
     """What `cost` comes from."""
     memory: Memory | None

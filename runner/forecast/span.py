@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runner.spec.section import Section
+from typing import NamedTuple
 
 
-class Span(Section):
+class Span(NamedTuple):
     """From `low` to `high`, both included."""
 
     low: float

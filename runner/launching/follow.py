@@ -63,7 +63,7 @@ class Done(NamedTuple):
             return EXIT_RUN_FAILED
         if "lost" in outcomes or any(launched.error for launched in self.launched):
             return EXIT_OUTSIDE
-        refused = self.held or (self.plan and self.plan.count("refuse"))
+        refused = self.held or (self.plan and self.plan.number_of("refuse"))
         return EXIT_REFUSED if refused else 0
 
     def document(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Done(NamedTuple):
         if self.plan is None:
             return {"superseded_by": self.superseded_by, "actions": []}
         launched = {item.run_id: item for item in self.launched}
-        document = self.plan.whole().model_dump(mode="json")
+        document = self.plan.document()
         for action in document["actions"]:
             item = launched.get(action["run_id"])
             if item is not None:
@@ -145,7 +145,7 @@ def _follow_all(
         followed = _active(workspace, launcher)
         ended = follow(workspace, launcher, forge, followed)
         done = done._replace(ended=(*done.ended, *ended))
-        if not ended or current.plan is None or not current.plan.count("wait"):
+        if not ended or current.plan is None or not current.plan.number_of("wait"):
             return done
         current = apply(workspace, launcher, forge, forced)
         _announce(workspace, forge, current)

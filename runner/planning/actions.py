@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, SkipValidation, field_serializer
-
 from runner.findings import Finding
 from runner.forecast.cost import Cost
 from runner.forecast.document import Forecast
@@ -15,10 +13,15 @@ from runner.ledger.settled import Footprint
 from runner.planning.settlement import Settlement
 from runner.spec.identity import Change, digest
 from runner.spec.resolve import ResolvedRun
-from runner.spec.section import Section
 
-FORESEEN = {"gpu_hours", "cost", "forecast"}
+FORESEEN = ("gpu_hours", "cost", "forecast")
 """Fields of an action that the plan's digest does not cover."""
+
+INWARD = ("settled", "launcher")
+"""Fields of a plan that its document leaves out."""
+
+BESIDE = ("gpu_hours", "cost")
+"""Fields of a forecast that stand beside it in the plan's document."""
 
 FEW = 200
 """So many runs that a plan has passed over are told one by one in its text."""
@@ -29,16 +32,16 @@ SHARED = "the same run as that of"
 Verb = Literal["launch", "hold", "stale", "wait", "keep", "orphan", "refuse"]
 
 
-class Action(Section):
+class Action(NamedTuple):
     """What happens to one run, and why."""
 
     experiment: str
     run_id: str | None
     seed: int | None
-    point: dict[str, Any] = Field(default={})
+    point: dict[str, Any]
     action: Verb
     reason: str
-    changes: tuple[Change, ...] = Field(default=(), strict=False)
+    changes: tuple[Change, ...] = ()
     """Against the newest run of this experiment with the same seed and point."""
     trainer: str | None = None
     launcher: str | None = None
@@ -48,14 +51,10 @@ class Action(Section):
     cost: Cost | None = None
     """If the GPUs are rented; of what is launched or held, where a price is known."""
     forecast: Forecast | None = None
-    findings: tuple[Finding, ...] = Field(default=(), strict=False)
-
-    @field_serializer("changes", "findings")
-    def _by_name(self, items: tuple[Change | Finding, ...]) -> list[dict[str, Any]]:
-        return [item._asdict() for item in items]
+    findings: tuple[Finding, ...] = ()
 
 
-class Use(Section):
+class Use(NamedTuple):
     """How much of one of the policy's ceilings a plan takes."""
 
     ceiling: str
@@ -67,10 +66,8 @@ class Use(Section):
     limit: float
 
 
-class Plan(Section):
+class Plan(NamedTuple):
     """All actions on one state of the specs."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     head: str
     base: str | None
@@ -78,16 +75,16 @@ class Plan(Section):
     digest: str
     actions: tuple[Action, ...]
     """What was looked at: everything but `settled`."""
-    settled: SkipValidation[Settlement | None] = Field(default=None, exclude=True)
+    settled: Settlement | None = None
     """What was passed over; None where all that is meant was looked at."""
-    launcher: str = Field(default="", exclude=True)
+    launcher: str = ""
     """The one that is set, for what is settled."""
-    policy: tuple[Use, ...] = Field(default=(), strict=False)
+    policy: tuple[Use, ...] = ()
     """Of each ceiling that registry.yaml sets."""
-    notes: tuple[str, ...] = Field(default=(), strict=False)
+    notes: tuple[str, ...] = ()
     """What is to be said of the plan as a whole, such as a change of the policy."""
 
-    def count(self, verb: Verb) -> int:
+    def number_of(self, verb: Verb) -> int:
         """Return how many actions are `verb`."""
         settled = self.settled.runs if self.settled and verb == "keep" else 0
         return settled + sum(action.action == verb for action in self.actions)
@@ -122,7 +119,12 @@ class Plan(Section):
         of_runs = [one for one in self.actions if _is_of_run(one)]
         others = (one for one in self.actions if not _is_of_run(one))
         actions = (*sorted((*of_runs, *kept), key=lambda one: one.experiment), *others)
-        return self.model_copy(update={"actions": actions, "settled": None})
+        return self._replace(actions=actions, settled=None)
+
+    def document(self) -> dict[str, Any]:
+        """Return the whole plan as `plan --json` prints it."""
+        found: dict[str, Any] = _plain(self.whole())
+        return {key: value for key, value in found.items() if key not in INWARD}
 
 
 def _is_of_run(action: Action) -> bool:
@@ -135,7 +137,20 @@ def digest_of(actions: Iterable[Action]) -> str:
     Runs go on, prices and forecasts move by themselves.
     """
     doing = (one for one in actions if one.action != "keep" or one.reason.startswith(SHARED))
-    return digest({"actions": [a.model_dump(mode="json", exclude=FORESEEN) for a in doing]})
+    known = ({k: v for k, v in a._asdict().items() if k not in FORESEEN} for a in doing)
+    return digest({"actions": _plain(list(known))})
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON has it: what has fields as an object of them."""
+    if isinstance(value, Forecast):
+        said = value._asdict()
+        return _plain({key: said[key] for key in said if key not in BESIDE})
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
 class Launchable(NamedTuple):

@@ -87,4 +87,4 @@ def _only(planned: Planned, only: Sequence[str]) -> Planned:
         return planned
     plan = planned.plan.whole()
     kept = tuple(action for action in plan.actions if action.experiment in names)
-    return planned._replace(plan=plan.model_copy(update={"actions": kept}))
+    return planned._replace(plan=plan._replace(actions=kept))

@@ -57,8 +57,7 @@ def without(plan: Plan, before: Plan) -> Plan:
         for action in plan.actions
         if _meaning(action) not in known and not _is_settled(action, before)
     )
-    update = {"actions": actions, "settled": None, "digest": digest_of(actions)}
-    return plan.model_copy(update=update)
+    return plan._replace(actions=actions, settled=None, digest=digest_of(actions))
 
 
 def _is_settled(action: Action, plan: Plan) -> bool:

@@ -166,7 +166,7 @@ def _written(value: float) -> str:
 
 def _plus(use: Use, take: Take) -> Use:
     amount = CEILINGS[use.ceiling].amount(take) or 0.0
-    return use.model_copy(update={"planned": use.planned + amount})
+    return use._replace(planned=use.planned + amount)
 
 
 def _stopped(run: Launchable, over: Over, registry: Registry, forced: Forced) -> Launchable:
@@ -174,12 +174,13 @@ def _stopped(run: Launchable, over: Over, registry: Registry, forced: Forced) ->
     name = run.action.experiment
     ask = f"runner {'rerun' if name in forced.rerun else 'launch'} {name}"
     if over.verb == "wait":
-        end, lifted_by = "it starts by itself when they are free", None
+        end = "it starts by itself when they are free"
     else:
-        end, lifted_by = f"{who_lifts(registry)}: {ask}", "owner"
+        end = f"{who_lifts(registry)}: {ask}"
     reason = f"{run.action.reason}; {over.reason}; {end}"
-    update = {"action": over.verb, "reason": reason, "lifted_by": lifted_by}
-    return run._replace(action=run.action.model_copy(update=update))
+    lifted_by: Literal["owner"] | None = None if over.verb == "wait" else "owner"
+    stopped = run.action._replace(action=over.verb, reason=reason, lifted_by=lifted_by)
+    return run._replace(action=stopped)
 
 
 # Owners

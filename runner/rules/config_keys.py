@@ -136,7 +136,7 @@ def _behind(subject: Subject) -> dict[str, tuple[Path, ...]]:
 
 def _run(subject: Subject) -> Run:
     seed = subject.spec.seeds[0]
-    return Run.model_construct(experiment=subject.name, seed=seed, point={}, spec=subject.spec)
+    return Run(experiment=subject.name, seed=seed, point={}, spec=subject.spec)
 
 
 def _other_version(subject: Subject) -> str:

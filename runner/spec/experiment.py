@@ -268,7 +268,7 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$")
 """Names of experiments: the path below `experiments/` without `.yaml`."""
 
 
-class Run(Section):
+class Run(NamedTuple):
     """One concrete training: an experiment with one point of its matrix and one seed."""
 
     experiment: str

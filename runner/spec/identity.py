@@ -119,7 +119,7 @@ def identify(run: Run, inputs: Inputs) -> Identity:
         "spec": _bearing(spec),
         "seed": run.seed,
         "gpus_per_node": run.spec.resources.gpus_per_node,
-        "inputs": _prune(inputs.model_dump(mode="json")),
+        "inputs": _prune(inputs._asdict()),
     }
     return Identity(digest(payload), payload)
 

@@ -20,13 +20,12 @@ from runner.registry import Registry
 from runner.spec import dvc_yaml
 from runner.spec.experiment import Experiment, Run
 from runner.spec.imports import closure
-from runner.spec.section import Section
 from runner.spec.tree import Tree
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
-class Inputs(Section):
+class Inputs(NamedTuple):
     """Content of everything that a run reads besides its spec, by digest."""
 
     train: str | None

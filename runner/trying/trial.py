@@ -88,7 +88,7 @@ def _tried(experiment: LoadedExperiment, trial: Trial) -> LoadedExperiment:
         less = {"accelerators": f"{kind}:{trial.gpus}", "nodes": 1}
         resources = resources.model_copy(update=less)
     spec = run.spec.model_copy(update={"resources": resources})
-    runs = (run.model_copy(update={"spec": spec}),)
+    runs = (run._replace(spec=spec),)
     return experiment._replace(runs=runs, experiment=spec, run_marks=experiment.run_marks[:1])
 
 

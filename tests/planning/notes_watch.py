@@ -53,8 +53,8 @@ def told(plan: Plan) -> Told:
         (one.experiment, str(one.run_id), str(one.seed), str(one.point), one.action, one.reason)
         for one in whole.actions
     ]
-    assert plan.count("keep") == sum(row[4] == "keep" for row in rows)
-    return sorted(rows), plan.count("keep"), plan.digest
+    assert plan.number_of("keep") == sum(row[4] == "keep" for row in rows)
+    return sorted(rows), plan.number_of("keep"), plan.digest
 
 
 def check_notes(registry: PlannedRegistry) -> None:

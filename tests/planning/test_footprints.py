@@ -89,7 +89,7 @@ def test_a_shallow_clone_without_blobs_fetches_what_has_changed_and_the_index(
     git(clone, "checkout", "HEAD", "--", "registry.yaml")
     plan = plan_here(open_workspace(clone), "HEAD").plan
     assert {action.experiment for action in plan.actions} == {"matrix"}
-    assert plan.count("launch") == 2
-    assert plan.count("keep") == 8
+    assert plan.number_of("launch") == 2
+    assert plan.number_of("keep") == 8
     here = git(clone, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
     assert not set(former.values()) & set(here)

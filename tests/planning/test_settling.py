@@ -27,7 +27,7 @@ from runner.planning.asked import plan_here
 def test_nothing_is_looked_at_when_nothing_has_changed(registry: PlannedRegistry) -> None:
     assert looked_at(registry) == set()
     plan = plan_here(registry.workspace, None).plan
-    assert plan.count("keep") == 8
+    assert plan.number_of("keep") == 8
     assert plan.settled is not None
     names = [one.experiment for one in plan.settled.kept()]
     assert names == sorted(names)
@@ -76,12 +76,12 @@ def test_what_has_changed_is_looked_at_and_no_more(
         registry.commit()
     assert looked_at(registry) == expected
     known = registry.plan()
-    counted = plan_here(registry.workspace, None).plan.count("keep")
-    assert counted == known.count("keep") == kept(known)
+    counted = plan_here(registry.workspace, None).plan.number_of("keep")
+    assert counted == known.number_of("keep") == kept(known)
     forget(registry, WATERMARK)
     assert looked_at(registry) == expected
     compared = registry.plan()
-    assert (verbs(compared), compared.count("keep")) == (verbs(known), known.count("keep"))
+    assert (verbs(compared), compared.number_of("keep")) == (verbs(known), known.number_of("keep"))
     forget(registry)
     assert verbs(registry.plan()) == verbs(known)
 

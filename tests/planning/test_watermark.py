@@ -44,10 +44,10 @@ def test_what_is_held_stays_open_until_it_is_launched(registry: PlannedRegistry)
     apply(registry)
     assert mark(registry).open == ("held",)
     assert looked_at(registry) == {"held"}
-    assert registry.plan().count("keep") == mark(registry).runs == 8
+    assert registry.plan().number_of("keep") == mark(registry).runs == 8
     apply(registry, Forced(launch=frozenset({"held"})))
     assert looked_at(registry) == {"held"}  # that apply was of one experiment alone
-    assert registry.plan().count("keep") == 9
+    assert registry.plan().number_of("keep") == 9
     apply(registry)
     assert looked_at(registry) == set()
     assert mark(registry).runs == 9
@@ -87,7 +87,7 @@ def test_a_link_in_place_of_a_spec_is_refused_by_every_plan(registry: PlannedReg
         assert [(a.experiment, a.action) for a in plan.actions if a.action == "refuse"] == [
             ("plain", "refuse")
         ]
-        assert kept(plan) == plan.count("keep") == 7
+        assert kept(plan) == plan.number_of("keep") == 7
         apply(registry)
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_back_in_the_work_tree_counts_once(registry: PlannedRegis
     registry.remove("plain")
     registry.write(plain=FILES["experiments/plain.yaml"])
     plan = plan_here(registry.workspace, None).plan
-    assert plan.count("keep") == kept(plan) == 8
+    assert plan.number_of("keep") == kept(plan) == 8
 
 
 def test_a_link_that_is_no_module_of_a_commit_is_none_of_its_work_tree(

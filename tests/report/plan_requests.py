@@ -133,7 +133,7 @@ def new(folder: Path) -> Request:
     pointer = _pointer("rl.train.jsonl", 7, ROWS["train"])
     made.commit({path: spec, "data/gsm8k/rl.train.jsonl.dvc": pointer})
     found = request(made, rewards=(REWARD,), complete="https://github.example/team/run/1")
-    return found._replace(plan=found.plan.model_copy(update={"policy": USES}))
+    return found._replace(plan=found.plan._replace(policy=USES))
 
 
 def changed(folder: Path) -> Request:

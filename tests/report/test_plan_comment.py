@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comment_html import CommentHtml
@@ -52,14 +53,14 @@ def about(**values: object) -> About:
     return About(**known)  # type: ignore[arg-type]
 
 
-def action(verb: str = "launch", **values: object) -> Action:
+def action(verb: str = "launch", **values: Any) -> Action:
     first = {"experiment": "x", "run_id": "0" * 12, "seed": 1, "action": verb, "reason": "new"}
-    return Action.model_validate({**first, **values})
+    return Action(**{**first, "point": {}, **values})
 
 
 def plan(*actions: Action, **values: object) -> Plan:
     known = {"head": HEAD, "base": BASE, "uncommitted": False, "digest": "d" * 64, **values}
-    return Plan.model_validate({**known, "actions": actions})
+    return Plan(**{**known, "actions": actions})
 
 
 def unfolded(comment: str) -> list[str]:
@@ -223,7 +224,7 @@ def test_what_holds_a_run_back_is_strong() -> None:
 def test_at_most_three_hints_are_seen_the_dearest_first() -> None:
     rules = ["spec.idle", "model.pinned", "batch.leftover", "signal.groups", "memory.tight"]
     found = tuple(Finding("experiments/x.yaml", 3, 1, "k", r, "hint", "m", "c") for r in rules)
-    comment = plan_comment(plan(action(findings=[one._asdict() for one in found])), about())
+    comment = plan_comment(plan(action(findings=tuple(found))), about())
     seen = [line for line in unfolded(comment) if line.startswith("- ")]
     assert [re.findall(r"`([a-z.]+)`$", line)[0] for line in seen] == [
         "memory.tight",
@@ -241,7 +242,7 @@ def test_nothing_to_do_is_one_line(made: Make) -> None:
 def test_a_change_of_the_policy_alone_is_seen(made: Make) -> None:
     plan, about = made("nothing")
     note = "this changes the policy; what it permits counts from the apply after, the rest at once"
-    changed = plan.model_copy(update={"notes": (note,)})
+    changed = plan._replace(notes=(note,))
     assert headline(changed) == "this changes the policy"
     comment = plan_comment(changed, about)
     assert "Merging this launches nothing: this changes the policy" in comment
@@ -291,8 +292,8 @@ def hostile_plan(text: str) -> Request:
         "reason": text,
         "trainer": text,
         "point": {text: text},
-        "changes": [change._asdict()],
-        "findings": [finding._asdict(), error._asdict()],
+        "changes": (change,),
+        "findings": (finding, error),
     }
     verbs = ("launch", "hold", "stale", "wait", "keep", "orphan", "refuse")
     actions = [action(verb, experiment=f"{text}/{verb}", **values) for verb in verbs]
@@ -349,7 +350,7 @@ def test_a_hostile_spec_that_is_really_planned(make_repository: MakeRepository) 
     made.commit({f"experiments/{GRPO}.yaml": "\n".join([*kept, *lines]) + "\n"})
     found = request(made)
     shown = CommentHtml(plan_comment(*found))
-    assert found.plan.count("launch") == 3
+    assert found.plan.number_of("launch") == 3
     assert len(shown.comments) == 1
     assert set(shown.tags) <= TAGS
     assert not re.search(r"@\w", " ".join(shown.prose))
@@ -385,7 +386,7 @@ def test_ten_thousand_actions_make_a_comment_in_a_second(verb: str) -> None:
             verb,
             experiment=f"folder/experiment-with-a-long-name-{number}",
             reason=f"reason {number} " + "why " * 40,
-            findings=[f._replace(line=number + 1)._asdict() for f in (finding, error)],
+            findings=tuple(f._replace(line=number + 1) for f in (finding, error)),
         )
         for number in range(10_000)
     ]

@@ -74,8 +74,8 @@ def over_ceiling(registry: PlannedRegistry) -> Any:
     plan = registry.plan(head(registry))
     reason = "new; $270 more would make $6,500 of $6,000 this month; alice may lift it"
     changed = {"action": "hold", "lifted_by": "owner", "reason": reason}
-    actions = tuple(action.model_copy(update=changed) for action in plan.actions)
-    return plan.model_copy(update={"actions": actions})
+    actions = tuple(action._replace(**changed) for action in plan.actions)
+    return plan._replace(actions=actions)
 
 
 def ended(attempt: Attempt, **changes: Any) -> Attempt:

@@ -98,9 +98,9 @@ def _heading(plan: Plan, about: About, measure: Measure) -> Heading:
     line = headline(plan, about.owners)
     if refused := refusals(plan):
         return Heading(("❌ ", *spoken(_sentence(refused_line(refused, measure.text)))), 3)
-    if plan.count("launch"):
+    if plan.number_of("launch"):
         return Heading(("✅ Merging this ", *spoken(line)), 3)
-    sign = "✋" if plan.count("hold") else "💤"
+    sign = "✋" if plan.number_of("hold") else "💤"
     return Heading((f"{sign} Merging this launches nothing: ", *spoken(line)), 3)
 
 

@@ -41,7 +41,7 @@ def _parts(plan: Plan, owners: Sequence[str]) -> Iterator[str]:
         "stale": "stale",
     }
     for action, said in words.items():
-        if number := plan.count(action):
+        if number := plan.number_of(action):
             yield f"{number} {said}"
     yield from _left_over(_those(plan, "orphan"))
     yield from (note.partition(";")[0] for note in plan.notes[:1])
@@ -101,5 +101,5 @@ def _those(plan: Plan, verb: Verb) -> list[Action]:
 
 
 def _nothing(plan: Plan) -> str:
-    kept = plan.count("keep")
+    kept = plan.number_of("keep")
     return f"nothing to do: {plural(kept, 'run')} as planned" if kept else "nothing to do"

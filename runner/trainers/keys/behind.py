@@ -47,7 +47,7 @@ def fields_behind(trainer: Trainer, run: Run, layout: Layout) -> dict[str, tuple
 def settings(trainer: Trainer, run: Run, layout: Layout) -> Settings:
     """Return what `trainer` writes for `run` of its own accord, without overrides."""
     spec = run.spec.model_copy(update={"overrides": {}})
-    bare = run.model_copy(update={"spec": spec})
+    bare = run._replace(spec=spec)
     return trainer.compile(bare, layout, planned_steps(bare, _ROWS)).settings
 
 
@@ -56,13 +56,13 @@ _GONE = object()
 
 def _others(run: Run) -> Iterator[tuple[Path, Run, bool]]:
     """Yield copies of `run` with one field each that says something else; whether it is off."""
-    yield ("seeds",), run.model_copy(update={"seed": run.seed + 1}), False
+    yield ("seeds",), run._replace(seed=run.seed + 1), False
     for section in SECTIONS:
         value = getattr(run.spec, section)
         if isinstance(value, BaseModel):
             for path, changed, is_off in _changes(value):
                 spec = run.spec.model_copy(update={section: changed})
-                yield (section, *path), run.model_copy(update={"spec": spec}), is_off
+                yield (section, *path), run._replace(spec=spec), is_off
 
 
 def _changes(section: BaseModel) -> Iterator[tuple[Path, BaseModel, bool]]:
