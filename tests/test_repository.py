@@ -74,6 +74,15 @@ def test_a_commits_files_are_read_without_the_work_tree(root: Path) -> None:
     assert tree.oid("nowhere") is None
 
 
+def test_a_path_with_a_tab_is_listed_as_any_other(root: Path) -> None:
+    before = CommitTree(Repository(root), Repository(root).head()).files
+    commit = commit_files(root, {"a\tb": "1", "a/\t": "2"})
+    found = Repository(root).files(commit)
+    assert found.keys() == {*before, "a\tb", "a/\t"}
+    assert {path: found[path] for path in before} == before
+    assert CommitTree(Repository(root), commit).read("a\tb") == b"1"
+
+
 def test_few_paths_are_read_in_one_process_and_missing_ones_left_out(root: Path) -> None:
     repository = Repository(root)
     wanted = ["reward/r.py", "nowhere", "experiments", "a\nb", "odd name\té.txt"]

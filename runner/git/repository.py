@@ -389,6 +389,9 @@ class CommitTree:
 
 def _listed(listing: str) -> dict[str, str]:
     """Return what `git ls-tree -z` says before each path: `<mode> <type> <oid>`."""
+    if listing.count("\t") == listing.count("\0"):  # no path holds a tab: the quick way
+        fields = listing.replace("\0", "\t").split("\t")
+        return dict(zip(fields[1::2], fields[::2], strict=False))
     lines = (line.partition("\t") for line in listing.split("\0") if line)
     return {path: said for said, _, path in lines}
 
