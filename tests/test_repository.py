@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from real_git import MakeOriginAndClones, MakeRepository, commit_files, git, write_files
@@ -219,6 +220,27 @@ def test_what_is_expected_is_answered_in_any_order(root: Path) -> None:
     many = [f"{commit}:{n}" for n in range(1000)]  # too much to be asked ahead: asked when read
     repository.expect(many)
     assert repository.read_paths(commit, ["y"]) == {"y": b"2"}
+
+
+def test_an_interrupted_question_spoils_no_answer(root: Path) -> None:
+    repository = Repository(root)
+    commit = repository.head()
+    names = [f"{commit}:experiments/a.yaml", f"{commit}:reward/r.py"]
+    process = repository._objects._process
+    assert process is not None
+    assert process.stdin is not None
+    pipe = process.stdin
+
+    def interrupted(request: bytes) -> None:
+        pipe.write(request[: request.index(b"\n") + 1])
+        pipe.flush()
+        raise KeyboardInterrupt
+
+    process.stdin = SimpleNamespace(write=interrupted, close=pipe.close)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        repository.expect(names)
+    for path in ("reward/r.py", "experiments/a.yaml"):
+        assert repository.read_paths(commit, [path])[path].decode() == FILES[path]
 
 
 def test_what_was_expected_of_a_git_that_has_ended_is_asked_again(root: Path) -> None:

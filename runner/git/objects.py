@@ -56,8 +56,13 @@ class Objects:
         with self._lock:
             known = {*self._expected, *self._early}
             new = [name for name in dict.fromkeys(names) if name not in known and "\n" not in name]
-            if sum(map(len, (*self._expected, *new))) <= _TOGETHER:
+            if sum(map(len, (*self._expected, *new))) > _TOGETHER:
+                return
+            try:
                 self._request(new)
+            except BaseException:
+                self._forget()  # nobody knows how much of it git has read
+                raise
 
     def one(self, name: str) -> GitObject | None:
         """Return the object of one name, None where there is none; see `find`."""
