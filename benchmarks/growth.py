@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-WIDTH, HEIGHT = 7.0, 4.0
+WIDTH, HEIGHT = 7.6, 3.8
 
 
 def draw_growth(results: Sequence[Path], target: Path) -> None:
@@ -20,11 +20,12 @@ def draw_growth(results: Sequence[Path], target: Path) -> None:
     for one in sorted(measured, key=lambda found: int(found["specs"])):
         for what, row in one["rows"].items():
             lines.setdefault(_plain(what), []).append((one["specs"], row["seconds"]))
-    for what, points in lines.items():
+    # The legend stands beside the lines, in the order in which they end.
+    for what, points in sorted(lines.items(), key=lambda line: -line[1][-1][1]):
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=what)
     axes.set(xscale="log", yscale="log", xlabel="specs in the registry", ylabel="processor seconds")
     axes.grid(visible=True, color="#e3e6ea")
-    axes.legend(fontsize=7, frameon=False)
+    figure.legend(loc="outside right center", fontsize=7, frameon=False)
     figure.savefig(target, metadata={"Date": None})
 
 

@@ -33,12 +33,12 @@ NEW = 100
 GOING = 1000
 SAMPLE = 500
 LEADERBOARD_BAR = 4.4
-APPLY_BAR = 5.5
-SYNC_BARS = {0: 3.1, 1: 2.4, 20: 1.2}
+APPLY_BAR = 6.5
+SYNC_BARS = {0: 8.0, 1: 3.6, 20: 1.4}
 """By how many runs have ended."""
 PUSH_BAR = 4.2
-STATUS_BAR = 1.4
-ALL_BAR = 3.0
+STATUS_BAR = 1.7
+ALL_BAR = 4.1
 PICTURES = """\
 import io, sys
 from matplotlib.figure import Figure
