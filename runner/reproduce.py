@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from runner import screen
 from runner.errors import EXIT_OUTSIDE, Inconclusive, OutsideError, Refused, Unclear
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.launchers import LAUNCHERS
 from runner.launchers.base import Launcher
 from runner.launching.follow import follow_job

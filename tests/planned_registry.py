@@ -7,7 +7,7 @@ from typing import Any
 
 from real_git import commit_files, git, write_files
 
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.ledger.documents import run_documents
 from runner.ledger.draft import Changes, Draft

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Union
+from functools import lru_cache, partial, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -263,7 +264,7 @@ class AlgorithmConfig(Section):
             return handler(schema)
         from pydantic import TypeAdapter
 
-        union: Any = Annotated[Union[cls.kinds()], Field(discriminator="name")]  # noqa: UP007
+        union: Any = Annotated[reduce(or_, cls.kinds()), Field(discriminator="name")]
         return handler(TypeAdapter(union).core_schema)
 
 

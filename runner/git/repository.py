@@ -1,7 +1,7 @@
 """The git repository of a registry: every git call of the product goes through `Repository`.
 
-Files of a commit are read as git objects (`CommitTree`), never through the work tree; many of them
-in one process, by object id, because one `git show` per file costs a hundred times more.
+Files of a commit (`runner.git.commit_tree`) are read as git objects, never through the work tree; many
+of them in one process, by object id, because one `git show` per file costs a hundred times more.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
-from runner.git.extraction import extract
 from runner.git.fast_import import commit_stream
 from runner.git.history import History
+from runner.git.listing import Entry, entry_of, listed
 from runner.git.objects import Objects
 from runner.git.partial import Promised
 from runner.git.process import NETWORK_SECONDS, GitProcess
@@ -31,13 +31,6 @@ _STATUS = ("status", "--porcelain", "-z", "--no-renames", "-uall")
 _DIFFERENCE = ("diff-tree", "-r", "-z", "--no-renames", "--name-status")
 _CONFIGURATION = ("config", "--list", "-z")
 _LISTING = ("ls-tree", "-r", "-z", "--full-tree")
-
-
-class Entry(NamedTuple):
-    """One file of a commit: mode (`100644`, `100755`, `120000`, `160000`) and object id."""
-
-    mode: str
-    oid: str
 
 
 class Difference(NamedTuple):
@@ -180,12 +173,12 @@ class Repository:
 
     def files(self, commit: str, folder: str = "") -> dict[str, Entry]:
         """Return every file of `commit` (below `folder`) by path."""
-        return {path: _entry(said) for path, said in self.listing(commit, folder).items()}
+        return {path: entry_of(said) for path, said in self.listing(commit, folder).items()}
 
     def listing(self, commit: str, folder: str = "") -> dict[str, str]:
         """Return `<mode> <type> <oid>` of every file of `commit` (below `folder`) by path."""
         below = ["--", f"{folder.rstrip('/')}/"] if folder else []
-        return _listed(self._git.call(*_LISTING, commit, *below).text)
+        return listed(self._git.call(*_LISTING, commit, *below).text)
 
     def folders(self, commit: str, folder: str) -> list[str]:
         """Return the names directly below `folder` of `commit`; none when it is not there."""
@@ -207,8 +200,8 @@ class Repository:
         """Return the bytes of those `paths` that are files of `commit`; for few paths."""
         names = {f"{commit}:{path}": path for path in paths if "\n" not in path}
         if names and self._promised:
-            listed = self._git.ask("ls-tree", "-z", "--full-tree", commit, "--", *names.values())
-            self._promised.obtain(_entry(said).oid for said in _listed(listed.text).values())
+            answer = self._git.ask("ls-tree", "-z", "--full-tree", commit, "--", *names.values())
+            self._promised.obtain(entry_of(said).oid for said in listed(answer.text).values())
         found = self._read_batch(list(names))
         return {names[name]: content for name, content in found.items()}
 
@@ -302,100 +295,3 @@ class Repository:
         made = self._git.call("fast-import", "--quiet", "--done", stdin=stream).text
         self._git.call("update-ref", "-d", reference)
         return made
-
-
-class CommitTree:
-    """The files of one commit, read without checking it out."""
-
-    def __init__(self, repository: Repository, commit: str) -> None:
-        """Look at `commit` (a full id) of `repository`; nothing is read before it is asked for."""
-        self.commit = commit
-        self._repository = repository
-        self._content: dict[str, bytes] = {}
-        self._paths: dict[tuple[str, str], list[str]] = {}
-        self._since: dict[str, Difference] = {}
-
-    @property
-    def files(self) -> dict[str, Entry]:
-        """Every file by path."""
-        return {path: _entry(said) for path, said in self._listing.items()}
-
-    @cached_property
-    def _listing(self) -> dict[str, str]:
-        # As git says it: of ten thousand files few are looked at.
-        return self._repository.listing(self.commit)
-
-    def expect(self, paths: Iterable[str]) -> None:
-        """Let git begin to read the files at `paths`, which `read` will be asked for."""
-        oids = filter(None, map(self.blob, paths))
-        self._repository.expect(oid for oid in oids if oid not in self._content)
-
-    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
-        """Return the bytes of each object, read by one process; what was read is kept."""
-        wanted = list(oids)
-        missing = [oid for oid in wanted if oid not in self._content]
-        self._content.update(self._repository.read_many(missing))
-        return {oid: self._content[oid] for oid in wanted}
-
-    def oid(self, path: str) -> str | None:
-        """Return the object id of the file at `path`, None when there is none."""
-        said = self._listing.get(path)
-        return _entry(said).oid if said else None
-
-    def paths(self, folder: str = "", suffix: str = "") -> list[str]:
-        """Return the sorted paths below `folder` that end in `suffix`."""
-        below = f"{folder.strip('/')}/" if folder.strip("/") else ""
-        if (below, suffix) not in self._paths:
-            found = [path for path in self._listing if path.endswith(suffix)]
-            self._paths[below, suffix] = sorted(p for p in found if p.startswith(below))
-        return list(self._paths[below, suffix])
-
-    def read(self, path: str) -> bytes | None:
-        """Return the bytes of the file at `path`, None when there is none."""
-        return self.read_many([path]).get(path)
-
-    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """Return the bytes of those `paths` that are files, all read by one process."""
-        oids = {path: oid for path in paths if (oid := self.blob(path))}
-        content = self.blobs(oids.values())
-        return {path: content[oid] for path, oid in oids.items()}
-
-    def archive(self, paths: Iterable[str], target: Path) -> None:
-        """Write the named files and folders into the new folder `target`, without .git.
-
-        The bytes are the blobs' own: no line ends, keywords or filters are applied. Raises Refused
-        when a path is not in the commit, a link leaves the folder, or `target` is in use.
-        """
-        extract(self, list(paths), target)
-
-    def has(self, path: str) -> bool:
-        """Whether there is something at `path`: a file, or a link, which has no blob."""
-        return path in self._listing
-
-    def since(self, commit: str) -> Difference | None:
-        """Return what differs from `commit`; None when that is out of reach."""
-        if commit == self.commit:
-            return Difference(frozenset(), frozenset())
-        if commit not in self._since and self._repository.obtain(commit):
-            self._since[commit] = self._repository.difference(commit, self.commit)
-        return self._since.get(commit)
-
-    def blob(self, path: str) -> str:
-        """Return the blob id of the file at `path`; empty where there is none."""
-        said = self._listing.get(path, "")
-        # A link is no file: what it points to is not part of what was reviewed under this name.
-        return _entry(said).oid if said.startswith(("100644 ", "100755 ")) else ""
-
-
-def _listed(listing: str) -> dict[str, str]:
-    """Return what `git ls-tree -z` says before each path: `<mode> <type> <oid>`."""
-    if listing.count("\t") == listing.count("\0"):  # no path holds a tab: the quick way
-        fields = listing.replace("\0", "\t").split("\t")
-        return dict(zip(fields[1::2], fields[::2], strict=False))
-    lines = (line.partition("\t") for line in listing.split("\0") if line)
-    return {path: said for said, _, path in lines}
-
-
-def _entry(said: str) -> Entry:
-    mode, _, oid = said.split(" ")
-    return Entry(mode, oid)

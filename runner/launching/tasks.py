@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
 from runner.forecast.cost import rates
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.costs import budget_left
 from runner.ledger.prices import PriceList, read_prices
 from runner.ledger.record import RunRecord

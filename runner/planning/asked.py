@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import screen
 from runner.errors import OutsideError, Refused
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.planning.reading import begin_to_read
 from runner.planning.trees import ChangedTree

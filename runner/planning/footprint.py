@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import NamedTuple, Protocol
 
 from runner.errors import Refused
-from runner.git.repository import CommitTree, Repository
+from runner.git.commit_tree import CommitTree
+from runner.git.repository import Repository
 from runner.ledger.settled import Footprint, Settled
 from runner.models.facts import CONFIG
 from runner.spec.check import LoadedExperiment, load_registry

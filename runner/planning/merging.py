@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.snapshot import Snapshot
 from runner.planning.actions import Action, Plan, digest_of
 from runner.planning.moving import check_request

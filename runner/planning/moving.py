@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runner.errors import OutsideError, Refused
-from runner.git.repository import CommitTree, Repository
+from runner.git.commit_tree import CommitTree
+from runner.git.repository import Repository
 from runner.ledger.branch import Ledger
 from runner.ledger.snapshot import Snapshot
 from runner.registry import Registry

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain, islice
 
 from runner.forecast.earlier import NEWEST
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.documents import IDENTITY, METRICS, SPEC
 from runner.ledger.entry import entry_path
 from runner.ledger.record import folder

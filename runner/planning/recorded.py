@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from runner.errors import Refused
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.record import RunRecord
 from runner.spec.check import LoadedExperiment, load_experiments, load_registry
 from runner.spec.load import path_of

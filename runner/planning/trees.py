@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from runner.git.repository import CommitTree, Difference
+from runner.git.commit_tree import CommitTree
+from runner.git.repository import Difference
 from runner.spec.inputs import blob_id
 from runner.spec.tree import Tree, WorkTree
 

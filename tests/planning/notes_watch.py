@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from planned_registry import PlannedRegistry
 
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.ledger.branch import Snapshot
 from runner.ledger.settled import FOLDER
 from runner.ledger.watermark import WATERMARK

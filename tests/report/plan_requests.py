@@ -11,7 +11,7 @@ import yaml
 from planned_registry import SETTINGS as REGISTRY
 from planned_registry import PlannedRegistry
 
-from runner.git.repository import CommitTree
+from runner.git.commit_tree import CommitTree
 from runner.planning.actions import Plan, Use
 from runner.report.plan.about import About
 from runner.report.plan.reward import RewardRow, RewardTable

@@ -15,7 +15,8 @@ import yaml
 from rewards import CASES, EQUAL, HEAD
 
 from runner.errors import Refused
-from runner.git.repository import CommitTree, Repository
+from runner.git.commit_tree import CommitTree
+from runner.git.repository import Repository
 from runner.reward_check import bundle, inside
 from runner.reward_check.bundle import write_bundle
 from runner.reward_check.catches import catches_everything

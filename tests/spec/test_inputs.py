@@ -11,7 +11,8 @@ from real_git import git, write_files
 from spec_texts import SCRIPT
 
 from runner.errors import Refused
-from runner.git.repository import CommitTree, Repository
+from runner.git.commit_tree import CommitTree
+from runner.git.repository import Repository
 from runner.registry import Environment, Registry
 from runner.spec.check import load_experiments
 from runner.spec.experiment import Experiment, Run
