@@ -1,7 +1,7 @@
 """The git repository of a registry: every git call of the product goes through `Repository`.
 
-Files of a commit (`runner.git.commit_tree`) are read as git objects, never through the work tree; many
-of them in one process, by object id, because one `git show` per file costs a hundred times more.
+Files of a commit (`runner.git.commit_tree`) are read as git objects, never through the work tree;
+many of them in one process, by object id: one `git show` per file costs a hundred times more.
 """
 
 from __future__ import annotations
